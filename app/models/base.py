@@ -1,0 +1,28 @@
+"""The Flask-SQLAlchemy instance that all models share."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.orm import DeclarativeBase
+
+from backends.sql.engine import prepare_engine
+from backends.sql.tables import Id, Moment, Seen
+
+
+class Base(DeclarativeBase):
+    """Annotated columns: `str` is an exact id."""
+
+    type_annotation_map = {str: Id}
+
+
+class _Database(SQLAlchemy):
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Any) -> sa.Engine:
+        engine = super()._make_engine(bind_key, options, app)
+        prepare_engine(engine)
+        return engine
+
+
+db = _Database(model_class=Base)
+
+__all__ = ["Base", "Id", "Moment", "Seen", "db"]

@@ -1,0 +1,163 @@
+"""The seam between app and worker: a Redis Stream of accepted batches, and the RQ queue that wakes the worker."""
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+
+from backends.event import Event
+
+log = logging.getLogger(__name__)
+
+STREAM = "events:stream"
+BYTES = "events:bytes"
+WANTED = "drain:wanted"
+GROUP = "drain"
+QUEUE = "events"
+DRAIN_JOB = "worker.jobs.drain"
+ENTRY_EVENTS = 500
+REDIS_TIMEOUT_S = 0.5
+MEMORY_SHARE = 0.7
+JOB_TIMEOUT_S = 20
+
+# One round trip, and atomic like MULTI: all the entries of a body, or none when the buffer is full.
+_APPEND = """
+local size = 0
+for i = 2, #ARGV do size = size + #ARGV[i] end
+if tonumber(redis.call('GET', KEYS[2]) or '0') + size > tonumber(ARGV[1]) then return -1 end
+for i = 2, #ARGV do redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
+redis.call('INCRBY', KEYS[2], size)
+if redis.call('SET', KEYS[3], '1', 'NX', 'EX', '5') then return 1 end
+return 0
+"""
+
+
+class BufferFull(Exception):
+    """Raised when the events waiting in Redis take all the room that the settings give them."""
+
+
+class Depth(NamedTuple):
+    """How much waits: entries (of up to 500 events), events at the most, bytes, and since when (seconds)."""
+
+    entries: int
+    bytes: int
+    oldest_s: float
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that answers, or fails, within a second: one attempt, half a second each for connecting and reading."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def encode(events: Sequence[Event]) -> bytes:
+    """One stream entry: a JSON list of events, each a list of its fields; trailing fields that are unset are left out."""
+    return orjson.dumps([event[:10] for event in map(tuple, events)])
+
+
+def decode(payload: bytes) -> list[Event]:
+    """The events of one stream entry."""
+    return [Event(*fields) for fields in orjson.loads(payload)]
+
+
+class EventStream:
+    """The web side of the stream: append, and look how it stands."""
+
+    def __init__(self, client: redis.Redis, buffer_max_bytes: int, durable_ack: bool) -> None:
+        self.client = client
+        self.queue = Queue(QUEUE, connection=client, serializer="json", default_timeout=JOB_TIMEOUT_S)
+        self._buffer_max_bytes = buffer_max_bytes
+        self._durable_ack = durable_ack
+        self._append = client.register_script(_APPEND)
+        self._memory_checked_at = -1.0
+        self._memory_is_short = False
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Accept the events: when this returns, Redis has all of them. Wakes the worker.
+
+        Raises BufferFull or redis.RedisError; then Redis has none of them, unless its answer was lost.
+        """
+        if self._is_short_of_memory():
+            raise BufferFull(f"Redis has used {MEMORY_SHARE:.0%} of its maxmemory")
+        payloads = [encode(events[start : start + ENTRY_EVENTS]) for start in range(0, len(events), ENTRY_EVENTS)]
+        outcome = self._append(keys=[STREAM, BYTES, WANTED], args=[self._buffer_max_bytes, *payloads])
+        if outcome == -1:
+            raise BufferFull(f"{self._buffer_max_bytes} bytes of events are waiting")
+        if self._durable_ack and not self.client.execute_command("WAITAOF", 1, 0, 400)[0]:
+            raise redis.TimeoutError("Redis did not confirm in time that its append-only file has the events")
+        if outcome == 1:
+            self._wake_worker()
+
+    def wake(self) -> None:
+        """Make sure that a drain comes: for those who know that something waits."""
+        if self.client.set(WANTED, "1", nx=True, ex=5):
+            self._wake_worker()
+
+    def depth(self) -> Depth:
+        """How much waits now."""
+        with self.client.pipeline(transaction=False) as pipeline:
+            pipeline.xlen(STREAM)
+            pipeline.get(BYTES)
+            pipeline.xrange(STREAM, count=1)
+            entries, size, oldest = pipeline.execute()
+        age = time.time() - int(oldest[0][0].split(b"-")[0]) / 1000 if oldest else 0.0
+        return Depth(entries, int(size or 0), max(0.0, age))
+
+    def waiting_events(self, entries: int = 10_000) -> int:
+        """How many events wait, counted in the newest `entries` entries and estimated beyond."""
+        counted = seen = 0
+        for _, payload in self._newest(entries):
+            seen += 1
+            counted += len(orjson.loads(payload))
+        total = self.client.xlen(STREAM)
+        return counted if total <= seen or not seen else round(counted * total / seen)
+
+    def find(self, guid: str) -> Event | None:
+        """The event of that guid among the 10,000 newest entries."""
+        needle = guid.encode()
+        for _, payload in self._newest(10_000):
+            if needle in payload:
+                for event in decode(payload):
+                    if event.guid == guid:
+                        return event
+        return None
+
+    def _newest(self, entries: int) -> Iterator[tuple[bytes, bytes]]:
+        end = "+"
+        while entries > 0:
+            page = self.client.xrevrange(STREAM, max=end, count=min(entries, 100))
+            for entry_id, fields in page:
+                yield entry_id, fields[b"events"]
+            if len(page) < min(entries, 100):
+                return
+            entries -= len(page)
+            end = f"({page[-1][0].decode()}"
+
+    def _wake_worker(self) -> None:
+        try:
+            self.queue.enqueue_call(
+                DRAIN_JOB, job_id=uuid.uuid4().hex, description="drain", result_ttl=0, failure_ttl=86_400, timeout=JOB_TIMEOUT_S
+            )
+        except redis.RedisError:
+            # The events are accepted. The flag ends in five seconds, the minute job wakes the drain too.
+            log.warning("could not wake the worker; it will be woken later")
+
+    def _is_short_of_memory(self) -> bool:
+        # INFO costs more than the append itself, so it is asked once a second.
+        if time.monotonic() - self._memory_checked_at > 1:
+            memory = self.client.info("memory")
+            limit = memory.get("maxmemory", 0)
+            self._memory_is_short = bool(limit) and memory["used_memory"] > MEMORY_SHARE * limit
+            self._memory_checked_at = time.monotonic()
+        return self._memory_is_short

@@ -1,0 +1,1 @@
+"""Where events are stored. Knows nothing of the app or the worker."""

@@ -1,0 +1,125 @@
+"""MemoryBackend: the contract's shortest reading, for tests and for one process only."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.event import Event, now, timestamp
+
+
+class MemoryBackend(EventBackend):
+    """Events in a dictionary; gone with the process."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, Event] = {}
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        return cls()
+
+    def setup(self) -> None:
+        pass
+
+    def ping(self) -> None:
+        pass
+
+    def save(self, events: Sequence[Event]) -> set[str]:
+        moment = now()
+        fresh = {event.guid: event for event in reversed(events) if event.guid not in self.events}
+        for guid, event in fresh.items():
+            self.events[guid] = event._replace(profile_associated_at=moment, updated_at=moment)
+        return set(fresh)
+
+    def find_by_guid(self, guid: str) -> Event | None:
+        return self.events.get(guid)
+
+    def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
+        found = [event for event in self.events.values() if _matches(query, event)]
+        found.sort(key=_place, reverse=True)
+        return [event for event in found if after is None or _place(event) < after][:limit]
+
+    def count(self, query: EventQuery, at_most: int | None = None) -> int:
+        found = sum(_matches(query, event) for event in self.events.values())
+        return found if at_most is None else min(found, at_most)
+
+    def types(self) -> list[str]:
+        return sorted({event.type for event in self.events.values()})
+
+    def data_keys(self, type: str) -> list[str]:
+        return sorted({key for event in self.find(EventQuery(type=type), 1000) for key in event.data})
+
+    def unassociated(self, limit: int, min_age_s: float) -> list[Event]:
+        latest = timestamp(datetime.now(UTC) - timedelta(seconds=min_age_s))
+        waiting = [event for event in self.events.values() if not event.profile_associated_at and event.created_at <= latest]
+        return sorted(waiting, key=lambda event: event.created_at)[:limit]
+
+    def associate(self, associations: Iterable[Association]) -> set[str]:
+        waiting = [one for one in associations if not self.events[one.guid].profile_associated_at]
+        for guid, profile_guid, user_id, anonymous_id in waiting:
+            self._change(guid, profile_guid=profile_guid, user_id=user_id, anonymous_id=anonymous_id)
+        return {one.guid for one in waiting}
+
+    def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
+        moved = 0
+        for assignment in assignments:
+            for event in self._selected(assignment):
+                if event.profile_associated_at and event.profile_guid != assignment.profile_guid and moved < limit:
+                    self._change(event.guid, profile_guid=assignment.profile_guid)
+                    moved += 1
+        return moved
+
+    def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+        found: dict[tuple[str, str], str] = {}
+        for event in self.events.values():
+            if event.anonymous_id in anonymous_ids and event.user_id and event.profile_associated_at:
+                pair = (event.anonymous_id, event.user_id)
+                found[pair] = min(found.get(pair, event.seen), event.seen)
+        return found
+
+    def delete(self, assignments: Iterable[Assignment], limit: int) -> int:
+        doomed = [event.guid for assignment in assignments for event in self._selected(assignment)][:limit]
+        for guid in doomed:
+            del self.events[guid]
+        return len(doomed)
+
+    def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
+        found = {("anonymous", event.anonymous_id) for event in self.events.values() if event.anonymous_id}
+        found |= {("user", event.user_id) for event in self.events.values() if event.user_id}
+        return sorted(one for one in found if after is None or one > after)[:limit]
+
+    def close(self) -> None:
+        pass
+
+    def _change(self, guid: str, **values: str | None) -> None:
+        changed = self.events[guid]._replace(**values, updated_at=now())  # type: ignore[arg-type]  # all of these are text
+        self.events[guid] = changed._replace(profile_associated_at=changed.profile_associated_at or now())
+
+    def _selected(self, assignment: Assignment) -> list[Event]:
+        return [event for event in self.events.values() if _is_selected(assignment, event)]
+
+
+def _place(event: Event) -> Cursor:
+    return Cursor(event.occurred_at, event.created_at, event.guid)
+
+
+def _is_selected(assignment: Assignment, event: Event) -> bool:
+    if assignment.user_id is not None:
+        whose = event.user_id == assignment.user_id
+    else:
+        whose = event.user_id is None and event.anonymous_id == assignment.anonymous_id
+    early = assignment.since is not None and event.seen < assignment.since
+    late = assignment.until is not None and event.seen >= assignment.until
+    return whose and not early and not late
+
+
+def _matches(query: EventQuery, event: Event) -> bool:
+    exact = ("type", "profile_guid", "user_id", "anonymous_id")
+    return (
+        all(getattr(query, name) in (None, getattr(event, name)) for name in exact)
+        and (query.guids is None or event.guid in query.guids)
+        and (query.since is None or event.occurred_at >= query.since)
+        and (query.until is None or event.occurred_at < query.until)
+        and (query.associated is None or query.associated == (event.profile_guid is not None))
+        and all(event.data.get(key) == value for key, value in query.data.items())
+    )

@@ -1,0 +1,1 @@
+"""The default backend: SQLAlchemy Core on PostgreSQL and SQLite."""

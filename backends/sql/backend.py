@@ -1,0 +1,366 @@
+"""SqlBackend: the events in a SQL database."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import psycopg2
+import sqlalchemy as sa
+from sqlalchemy.sql.selectable import Select
+
+from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.errors import BackendUnavailable, EventsRefused
+from backends.event import Event, Timestamp, data_guid, now
+from backends.sql.copy import copy_rows, field
+from backends.sql.engine import is_outage, make_engine, reading
+from backends.sql.rows import among, rows
+from backends.sql.tables import canonical_moment, event_data, events, metadata, moment_now
+
+EVENT_COLUMNS = [column.name for column in events.columns]
+DATA_COLUMNS = [column.name for column in event_data.columns]
+_ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
+_SAVE_ATTEMPTS = 3
+
+
+class SqlBackend(EventBackend):
+    """Events in PostgreSQL or SQLite."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        return cls(make_engine(url))
+
+    def setup(self) -> None:
+        with self._writing() as connection:
+            if self.dialect == "postgresql":  # two processes that set up at once: the second one waits, then finds all done
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('grouparoo events setup'))"))
+            metadata.create_all(connection)
+
+    def ping(self) -> None:
+        with self._reading() as connection:
+            connection.execute(sa.select(1))
+
+    def save(self, batch: Sequence[Event]) -> set[str]:
+        by_guid = {event.guid: event for event in reversed(batch)}  # the first of a guid counts
+        ordered = sorted(by_guid.values())  # in one order in every worker, so that two of them can't deadlock
+        for attempt in range(1, _SAVE_ATTEMPTS + 1):
+            try:
+                with self._writing() as connection:
+                    known = self._known(connection, by_guid)
+                    fresh = [event for event in ordered if event.guid not in known]
+                    if fresh:
+                        self._insert(connection, fresh)
+                    return by_guid.keys() - known
+            except EventsRefused as error:
+                # Another worker may have stored one of them since `_known` looked: then the next look sees it.
+                if attempt == _SAVE_ATTEMPTS or not isinstance(error.__cause__, sa.exc.IntegrityError):
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    def find_by_guid(self, guid: str) -> Event | None:
+        found = self.find(EventQuery(guids=[guid]), limit=1)
+        return found[0] if found else None
+
+    def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
+        statement = self._select(query).order_by(*(column.desc() for column in _ORDER)).limit(limit)
+        if after:
+            statement = statement.where(sa.tuple_(*_ORDER) < sa.tuple_(*_literals(after)))
+        with self._reading() as connection:
+            found = [_event(row, {}) for row in connection.execute(statement)]
+            data = self._data_of(connection, [event.guid for event in found])
+        return [event._replace(data=data.get(event.guid, {})) for event in found]
+
+    def count(self, query: EventQuery, at_most: int | None = None) -> int:
+        selected = self._select(query).with_only_columns(events.c.guid).limit(at_most).subquery()
+        with self._reading() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(selected)).scalar_one()
+
+    def types(self) -> list[str]:
+        with self._reading() as connection:
+            return list(connection.execute(_distinct(events.c.type)).scalars())
+
+    def data_keys(self, type: str) -> list[str]:
+        newest = sa.select(events.c.guid).where(events.c.type == type).order_by(events.c.occurred_at.desc()).limit(1000)
+        keys = sa.select(event_data.c.key).where(event_data.c.event_guid.in_(newest.subquery().select())).distinct()
+        with self._reading() as connection:
+            return sorted(connection.execute(keys).scalars())
+
+    def unassociated(self, limit: int, min_age_s: float) -> list[Event]:
+        old_enough = events.c.created_at <= self._seconds_ago(min_age_s)
+        statement = (
+            sa.select(events)
+            .where(events.c.profile_associated_at.is_(None), old_enough)
+            .order_by(events.c.created_at)
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            return [_event(row, {}) for row in connection.execute(statement)]
+
+    def associate(self, associations: Iterable[Association]) -> set[str]:
+        found = rows(self.dialect, "found", Association._fields, associations)
+        created_at = _stored(events.c.created_at, self.dialect)
+        statement = (
+            sa.update(events)
+            .where(events.c.guid == found.c.guid, events.c.profile_associated_at.is_(None))
+            .values(
+                profile_guid=found.c.profile_guid,
+                user_id=found.c.user_id,
+                anonymous_id=found.c.anonymous_id,
+                occurred_at=sa.func.coalesce(_stored(events.c.occurred_at, self.dialect), created_at),
+                created_at=created_at,
+                updated_at=moment_now(),
+                profile_associated_at=moment_now(),
+            )
+            .returning(events.c.guid)
+        )
+        with self._writing() as connection:
+            return set(connection.execute(statement).scalars())
+
+    def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
+        moved = 0
+        for selected in self._selections(assignments):
+            elsewhere = events.c.profile_guid.is_distinct_from(sa.column("to_profile"))
+            looked_at = events.c.profile_associated_at.is_not(None)
+            target = selected.where(elsewhere, looked_at).limit(limit - moved).subquery("target")
+            statement = (
+                sa.update(events)
+                .where(events.c.guid == target.c.guid)
+                .values(profile_guid=target.c.to_profile, updated_at=moment_now())
+            )
+            with self._writing() as connection:
+                moved += connection.execute(statement).rowcount
+            if moved >= limit:
+                break
+        return moved
+
+    def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+        device = rows(self.dialect, "device", ["id"], ((value,) for value in anonymous_ids))
+        pairs = _users_of(device)
+        earliest = [
+            sa.select(canonical_moment(column) if column is not events.c.guid else column)
+            .where(
+                events.c.anonymous_id == pairs.c.anonymous_id,
+                events.c.user_id == pairs.c.user_id,
+                events.c.profile_associated_at.is_not(None),
+            )
+            .order_by(*_ORDER)
+            .limit(1)
+            .scalar_subquery()
+            for column in _ORDER
+        ]
+        statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *earliest).where(pairs.c.user_id.is_not(None))
+        with self._reading() as connection:
+            return {(row[0], row[1]): f"{row[2]} {row[3]} {row[4]}" for row in connection.execute(statement) if row[4]}
+
+    def delete(self, assignments: Iterable[Assignment], limit: int) -> int:
+        deleted = 0
+        for selected in self._selections(assignments):
+            with self._writing() as connection:
+                doomed = list(connection.execute(selected.limit(limit - deleted)).scalars())
+                connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, doomed)))
+                connection.execute(sa.delete(events).where(among(self.dialect, events.c.guid, doomed)))
+            deleted += len(doomed)
+            if deleted >= limit:
+                break
+        return deleted
+
+    def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        with self._reading() as connection:
+            for kind, column in (("anonymous", events.c.anonymous_id), ("user", events.c.user_id)):
+                if after and after[0] > kind:
+                    continue
+                start = after[1] if after and after[0] == kind else None
+                statement = _distinct(column, start).limit(limit - len(found))
+                found += [(kind, value) for value in connection.execute(statement).scalars()]
+                if len(found) >= limit:
+                    break
+        return found
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _translated(), reading(self.engine) as connection:
+            yield connection
+
+    def _known(self, connection: sa.Connection, guids: Iterable[str]) -> set[str]:
+        return set(connection.execute(sa.select(events.c.guid).where(among(self.dialect, events.c.guid, guids))).scalars())
+
+    def _insert(self, connection: sa.Connection, fresh: Sequence[Event]) -> None:
+        moment = now()
+        if self.dialect == "postgresql":
+            copy_rows(connection, events, EVENT_COLUMNS, (_event_line(event, moment) for event in fresh))
+            copy_rows(connection, event_data, DATA_COLUMNS, _data_lines(fresh))
+        else:
+            connection.execute(sa.insert(events), [_event_record(event, moment) for event in fresh])
+            if records := _data_records(fresh):
+                connection.execute(sa.insert(event_data), records)
+
+    def _select(self, query: EventQuery) -> Select[Any]:
+        statement = sa.select(events)
+        for name in ("type", "profile_guid", "user_id", "anonymous_id"):
+            if (value := getattr(query, name)) is not None:
+                statement = statement.where(events.c[name] == value)
+        if query.guids is not None:
+            statement = statement.where(among(self.dialect, events.c.guid, query.guids))
+        if query.since is not None:
+            statement = statement.where(events.c.occurred_at >= query.since)
+        if query.until is not None:
+            statement = statement.where(events.c.occurred_at < query.until)
+        if query.associated is not None:
+            profile = events.c.profile_guid
+            statement = statement.where(profile.is_not(None) if query.associated else profile.is_(None))
+        for key, value in query.data.items():
+            here = sa.and_(event_data.c.event_guid == events.c.guid, event_data.c.key == key, event_data.c.value == value)
+            statement = statement.where(sa.exists().where(here))
+        return statement
+
+    def _data_of(self, connection: sa.Connection, guids: Sequence[str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        if guids:
+            statement = sa.select(event_data).where(among(self.dialect, event_data.c.event_guid, guids))
+            for row in connection.execute(statement.order_by(event_data.c.event_guid, event_data.c.key)):
+                found.setdefault(row.event_guid, {})[row.key] = row.value
+        return found
+
+    def _seconds_ago(self, seconds: float) -> sa.ColumnElement[Any]:
+        if self.dialect == "postgresql":
+            return sa.func.clock_timestamp() - sa.cast(f"{seconds} seconds", sa.Interval)
+        return sa.func.strftime("%Y-%m-%dT%H:%M:%fZ", "now", f"-{seconds} seconds")
+
+    def _selections(self, assignments: Iterable[Assignment]) -> Iterator[Select[Any]]:
+        """Per kind of id: the guid of each selected event, and the profile it is assigned to."""
+        by_kind: dict[str, list[Assignment]] = {"user_id": [], "anonymous_id": []}
+        for assignment in assignments:
+            by_kind["user_id" if assignment.user_id is not None else "anonymous_id"].append(assignment)
+        for kind, some in by_kind.items():
+            if some:
+                yield self._selection(kind, some)
+
+    def _selection(self, kind: str, assignments: Sequence[Assignment]) -> Select[Any]:
+        columns = ["to_profile", "id", "since_0", "since_1", "since_2", "until_0", "until_1", "until_2"]
+        assigned = rows(self.dialect, "assigned", columns, (_assignment_record(kind, one) for one in assignments))
+        since = [_moment(assigned.c.since_0, self.dialect), _moment(assigned.c.since_1, self.dialect), assigned.c.since_2]
+        until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
+        statement = (
+            sa.select(events.c.guid, assigned.c.to_profile)
+            .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
+            .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_ORDER) >= sa.tuple_(*since)))
+            .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_ORDER) < sa.tuple_(*until)))
+        )
+        return statement.where(events.c.user_id.is_(None)) if kind == "anonymous_id" else statement
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The one door where the drivers' errors become ours."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        kind = BackendUnavailable if is_outage(error) else EventsRefused
+        raise kind(str(error.orig).strip()) from error
+    except psycopg2.Error as error:  # COPY goes past SQLAlchemy
+        wrapped = sa.exc.DBAPIError.instance("COPY", {}, error, psycopg2.Error)
+        assert isinstance(wrapped, sa.exc.DBAPIError)
+        kind = BackendUnavailable if is_outage(wrapped) else EventsRefused
+        raise kind(str(error).strip()) from wrapped
+    except sa.exc.TimeoutError as error:
+        raise BackendUnavailable(str(error)) from error
+
+
+def _event(row: sa.Row[Any], data: dict[str, str]) -> Event:
+    created_at = row.created_at or "1970-01-01T00:00:00.000Z"
+    return Event(
+        row.guid,
+        row.type,
+        row.user_id,
+        row.anonymous_id,
+        row.occurred_at or created_at,
+        created_at,
+        data,
+        row.message_id,
+        row.producer_guid,
+        row.ip_address,
+        row.profile_guid,
+        row.profile_associated_at,
+        row.updated_at,
+    )
+
+
+def _event_record(event: Event, moment: Timestamp) -> dict[str, str | None]:
+    record = {name: getattr(event, name) for name in EVENT_COLUMNS}
+    return {**record, "profile_associated_at": moment, "updated_at": moment}
+
+
+def _event_line(event: Event, moment: Timestamp) -> str:
+    """The event in the order of the table's columns."""
+    return (
+        f"{field(event.guid)}\t{field(event.message_id)}\t{field(event.producer_guid)}\t{field(event.profile_guid)}"
+        f"\t{field(event.ip_address)}\t{field(event.type)}\t{field(event.user_id)}\t{field(event.anonymous_id)}"
+        f"\t{event.occurred_at}\t{moment}\t{event.created_at}\t{moment}"
+    )
+
+
+def _data_lines(fresh: Iterable[Event]) -> Iterator[str]:
+    for event in fresh:
+        guid = event.guid
+        for key, value in event.data.items():
+            yield f"{data_guid(guid, key)}\t{guid}\t{field(key)}\t{field(value)}"
+
+
+def _data_records(fresh: Iterable[Event]) -> list[dict[str, str]]:
+    return [
+        {"guid": data_guid(event.guid, key), "event_guid": event.guid, "key": key, "value": value}
+        for event in fresh
+        for key, value in event.data.items()
+    ]
+
+
+def _assignment_record(kind: str, assignment: Assignment) -> list[str | None]:
+    since = assignment.since.split(" ", 2) if assignment.since else [None] * 3
+    until = assignment.until.split(" ", 2) if assignment.until else [None] * 3
+    return [assignment.profile_guid, getattr(assignment, kind), *since, *until]
+
+
+def _literals(cursor: Cursor) -> list[Any]:
+    return [sa.bindparam(None, value, type_=column.type) for value, column in zip(cursor, _ORDER, strict=True)]
+
+
+def _moment(text: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+    return sa.cast(text, events.c.occurred_at.type) if dialect == "postgresql" else text
+
+
+def _stored(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """A moment as it should stand in the table: SQLite keeps whatever text a person wrote."""
+    return canonical_moment(column) if dialect == "sqlite" else column
+
+
+def _distinct(column: sa.Column[Any], after: str | None = None) -> Select[Any]:
+    """The distinct values of an indexed column, in order: a jump from value to value, not a walk over every row."""
+    first = sa.select(sa.func.min(column).label("value"))
+    walk = (first.where(column > after) if after is not None else first).cte("walk", recursive=True)
+    following = sa.select(sa.func.min(column)).where(column > walk.c.value).scalar_subquery()
+    walk = walk.union_all(sa.select(following).where(walk.c.value.is_not(None)))
+    return sa.select(walk.c.value).where(walk.c.value.is_not(None))
+
+
+def _users_of(device: sa.Subquery) -> sa.CTE:
+    """The users of each device, by the same jump, pair by pair."""
+    least = sa.select(sa.func.min(events.c.user_id)).where(events.c.anonymous_id == device.c.id).scalar_subquery()
+    pairs = sa.select(device.c.id.label("anonymous_id"), least.label("user_id")).cte("pairs", recursive=True)
+    following = (
+        sa.select(sa.func.min(events.c.user_id))
+        .where(events.c.anonymous_id == pairs.c.anonymous_id, events.c.user_id > pairs.c.user_id)
+        .scalar_subquery()
+    )
+    return pairs.union_all(sa.select(pairs.c.anonymous_id, following).where(pairs.c.user_id.is_not(None)))

@@ -1,0 +1,84 @@
+"""Engines and transactions as this project wants them, for the backend and for the app's own database alike."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+
+STATEMENT_TIMEOUT_S = 15
+"""Less than a job's 20 s, which is less than the 30 s after which a batch is taken from its worker (02-architecture)."""
+
+DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
+
+
+def database_url(text: str) -> URL:
+    """The URL with the driver that this project ships with; Heroku's `postgres://` is understood.
+
+    Raises ValueError, without the password, when it can't be read.
+    """
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError:
+        raise ValueError("not a database URL; it should look like postgresql://user@host/database or sqlite:///file") from None
+    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+
+def engine_options(url: URL) -> dict[str, Any]:
+    """What `create_engine` is given for this kind of database."""
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        return {"connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c timezone=UTC -c default_transaction_isolation=read\\ committed"
+    return {
+        "connect_args": {"connect_timeout": 2, "options": options},
+        "executemany_mode": "values_plus_batch",
+        "pool_pre_ping": True,
+    }
+
+
+def make_engine(text: str) -> sa.Engine:
+    """An engine for the URL; connects when it is first used."""
+    url = database_url(text)
+    engine = sa.create_engine(url, **engine_options(url))
+    prepare_engine(engine)
+    return engine
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """Let SQLite work as a database for several processes: write-ahead log, and writers that queue instead of failing."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+
+
+def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; _on_sqlite_begin sends ours
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _on_sqlite_begin(connection: sa.Connection) -> None:
+    # A deferred transaction that reads, then writes, fails with "locked" if another wrote in between.
+    only_reads = connection.get_execution_options().get("only_reads", False)
+    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that only reads: on SQLite it waits for no writer."""
+    with engine.connect().execution_options(only_reads=True) as connection, connection.begin():
+        yield connection
+
+
+def is_outage(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database was away, stopping, full or too busy, rather than displeased with what it was given."""
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        return True
+    return error.connection_invalidated
