@@ -11,9 +11,7 @@ from backends.sql.tables import Id, Moment, Seen
 
 
 class Base(DeclarativeBase):
-    """Annotated columns: `str` is an exact id."""
-
-    type_annotation_map = {str: Id}
+    """What every model is."""
 
 
 class _Database(SQLAlchemy):
@@ -24,5 +22,6 @@ class _Database(SQLAlchemy):
 
 
 db = _Database(model_class=Base)
+db.Model.registry.update_type_annotation_map({str: Id})
 
-__all__ = ["Base", "Id", "Moment", "Seen", "db"]
+__all__ = ["Id", "Moment", "Seen", "db"]
