@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 STREAM = "events:stream"
 BYTES = "events:bytes"
-WANTED = "drain:wanted"
 GROUP = "drain"
 QUEUE = "events"
-DRAIN_JOB = "worker.jobs.drain"
+DRAIN, SCAN, REPOINT, DELETE = "drain", "scan", "repoint", "delete"
+"""The worker's jobs, by the name of their function in worker.jobs: the app knows no more of the worker than that."""
 ENTRY_EVENTS = 500
 REDIS_TIMEOUT_S = 0.5
 MEMORY_SHARE = 0.7
@@ -37,6 +37,15 @@ redis.call('INCRBY', KEYS[2], size)
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', '5') then return 1 end
 return 0
 """
+
+
+WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60}
+"""For how long a wish for a job stands, should the job itself be lost."""
+
+
+def wanted(job: str) -> str:
+    """The key of the flag that says: this job is in the queue."""
+    return f"{job}:wanted"
 
 
 class BufferFull(Exception):
@@ -91,18 +100,21 @@ class EventStream:
         if self._is_short_of_memory():
             raise BufferFull(f"Redis has used {MEMORY_SHARE:.0%} of its maxmemory")
         payloads = [encode(events[start : start + ENTRY_EVENTS]) for start in range(0, len(events), ENTRY_EVENTS)]
-        outcome = self._append(keys=[STREAM, BYTES, WANTED], args=[self._buffer_max_bytes, *payloads])
+        outcome = self._append(keys=[STREAM, BYTES, wanted(DRAIN)], args=[self._buffer_max_bytes, *payloads])
         if outcome == -1:
             raise BufferFull(f"{self._buffer_max_bytes} bytes of events are waiting")
         if self._durable_ack and not self.client.execute_command("WAITAOF", 1, 0, 400)[0]:
             raise redis.TimeoutError("Redis did not confirm in time that its append-only file has the events")
         if outcome == 1:
-            self._wake_worker()
+            self._enqueue(DRAIN)
 
-    def wake(self) -> None:
-        """Make sure that a drain comes: for those who know that something waits."""
-        if self.client.set(WANTED, "1", nx=True, ex=5):
-            self._wake_worker()
+    def wake(self, job: str) -> None:
+        """Make sure that a worker comes to do the job: for those who know that something waits.
+
+        The job clears the flag, then looks what there is to do: so none is lost, and at most one waits in the queue.
+        """
+        if self.client.set(wanted(job), "1", nx=True, ex=WANTED_S[job]):
+            self._enqueue(job)
 
     def depth(self) -> Depth:
         """How much waits now."""
@@ -144,14 +156,19 @@ class EventStream:
             entries -= len(page)
             end = f"({page[-1][0].decode()}"
 
-    def _wake_worker(self) -> None:
+    def _enqueue(self, job: str) -> None:
         try:
             self.queue.enqueue_call(
-                DRAIN_JOB, job_id=uuid.uuid4().hex, description="drain", result_ttl=0, failure_ttl=86_400, timeout=JOB_TIMEOUT_S
+                f"worker.jobs.{job}",
+                job_id=uuid.uuid4().hex,
+                description=job,
+                result_ttl=0,
+                failure_ttl=86_400,
+                timeout=JOB_TIMEOUT_S,
             )
         except redis.RedisError:
-            # The events are accepted. The flag ends in five seconds, the minute job wakes the drain too.
-            log.warning("could not wake the worker; it will be woken later")
+            # What it is about is safe already. The flag ends by itself, and the schedule wakes every job too.
+            log.warning("could not wake the worker for %s; it will be woken later", job)
 
     def _is_short_of_memory(self) -> bool:
         # INFO costs more than the append itself, so it is asked once a second.

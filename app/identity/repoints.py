@@ -1,0 +1,181 @@
+"""Working off repoints: recompute an identifier's claims and owners from the stored events, and move what lies elsewhere.
+
+One mechanism for sign-ins, late arrivals, merges, reverts, deletions and reindexing.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from app.identity.placeholders import is_placeholder
+from app.identity.rule import DELETED
+from app.identity.store import IdentityStore, LostRace, lower_claim, repoints
+from app.identity.view import Pair, View, claims_table, identifiers, read_view
+from app.models import Profile
+from backends.base import Assignment, EventBackend
+from backends.event import Timestamp, new_guid, now, timestamp
+from backends.sql.rows import among, rows
+
+profiles = sa.inspect(Profile).local_table
+
+LEASE_S = 30
+WORK_S = 15
+"""A lease is good for twice as long as its holder works, so that a paused holder writes nothing after it has ended."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Repoints that are ours until `until`: (kind, value) → the version that was read."""
+
+    versions: dict[Pair, int]
+    until: Timestamp
+    began: float
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether we took so long that we may not write any more."""
+        return time.monotonic() - self.began > WORK_S
+
+
+class Repointer:
+    """Works off repoints, each by one worker at a time."""
+
+    def __init__(self, store: IdentityStore, backend: EventBackend, placeholders: frozenset[str]) -> None:
+        self.store = store
+        self.backend = backend
+        self.placeholders = placeholders
+
+    def work_off(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> int:
+        """Take up to `batch` repoints (of `only` these identifiers), move up to about `limit` events; return how many were taken.
+
+        What has more events than that stays noted, for the next call.
+        """
+        taken = self.store.transact(lambda connection: self._take(connection, batch, only))
+        if taken.versions:
+            try:
+                assignments = self._recompute(list(taken.versions))
+                is_done = not taken.is_stale and self.backend.reassign(assignments, limit) < limit
+            except BaseException:
+                self.store.transact(lambda connection: self._release(connection, taken))
+                raise
+            self.store.transact(lambda connection: self._finish(connection, taken, is_done))
+        return len(taken.versions)
+
+    def _take(self, connection: sa.Connection, batch: int, only: Sequence[Pair] | None) -> Taken:
+        began = time.monotonic()
+        until = timestamp(datetime.now(UTC) + timedelta(seconds=LEASE_S))
+        is_free = sa.or_(repoints.c.taken_until.is_(None), repoints.c.taken_until < now())
+        free = sa.select(repoints.c.kind, repoints.c.value).where(is_free).order_by(repoints.c.created_at).limit(batch)
+        if only is not None:
+            wanted = rows(connection.dialect.name, "wanted", ["kind", "value"], only)
+            same = sa.and_(repoints.c.kind == wanted.c.kind, repoints.c.value == wanted.c.value)
+            free = free.select_from(repoints.join(wanted, same))
+        chosen = free.with_for_update(skip_locked=True, of=repoints).subquery("chosen")
+        statement = (
+            sa.update(repoints)
+            .where(repoints.c.kind == chosen.c.kind, repoints.c.value == chosen.c.value, is_free)
+            .values(taken_until=until)
+            .returning(repoints.c.kind, repoints.c.value, repoints.c.version)
+        )
+        found = connection.execute(statement)
+        return Taken({(kind, value): version for kind, value, version in found}, until, began)
+
+    def _finish(self, connection: sa.Connection, taken: Taken, is_done: bool) -> None:
+        if is_done:
+            records = [(kind, value, str(version)) for (kind, value), version in taken.versions.items()]
+            read = rows(connection.dialect.name, "read", ["kind", "value", "version"], records)
+            same = sa.and_(
+                repoints.c.kind == read.c.kind,
+                repoints.c.value == read.c.value,
+                sa.cast(repoints.c.version, sa.String) == read.c.version,
+            )
+            ours = repoints.c.taken_until == taken.until
+            connection.execute(sa.delete(repoints).where(ours, sa.exists().where(same).correlate(repoints)))
+        self._release(connection, taken)
+
+    def _release(self, connection: sa.Connection, taken: Taken) -> None:
+        wanted = among(connection.dialect.name, repoints.c.value, {value for _, value in taken.versions})
+        ours = sa.and_(repoints.c.taken_until == taken.until, wanted)
+        connection.execute(sa.update(repoints).where(ours).values(taken_until=None))
+
+    def _recompute(self, taken: Sequence[Pair]) -> list[Assignment]:
+        """1. Claims of the devices from the stored events. 2. The owners by the rule. 3. Who should have which events."""
+        devices = {value for kind, value in taken if kind == "anonymous"}
+        users = {value for kind, value in taken if kind == "user"}
+        sightings = self.backend.first_sightings(sorted(devices)) if devices else {}
+        told = {pair: seen for pair, seen in sightings.items() if self._is_claim(pair)}
+        return self.store.transact(lambda connection: self._owners(connection, devices, users, told))
+
+    def _is_claim(self, pair: Pair) -> bool:
+        return pair[0] != pair[1] and not is_placeholder(pair[1], self.placeholders)
+
+    def _owners(self, connection: sa.Connection, devices: set[str], users: set[str], told: dict[Pair, str]) -> list[Assignment]:
+        _write_claims(connection, devices, told)
+        view = read_view(connection, self.store.policy, users, devices)
+        known = sorted(device for device in devices if ("anonymous", device) in view.homes)
+        assignments = [one for device in known for one in _device_assignments(connection, view, device)]
+        for user in sorted(users):
+            if home := view.homes.get(("user", view.root(user))):
+                assignments.append(Assignment(home, user_id=user))
+        return assignments
+
+
+def _device_assignments(connection: sa.Connection, view: View, device: str) -> list[Assignment]:
+    found = []
+    since = None
+    for span in view.spans(device):
+        home = view.home(span.owner) or _make_home(connection, view, device)
+        found.append(Assignment(home, anonymous_id=device, since=since, until=span.until))
+        since = span.until
+    return found
+
+
+def _make_home(connection: sa.Connection, view: View, device: str) -> str:
+    home = new_guid("pro")
+    here = sa.and_(identifiers.c.kind == "anonymous", identifiers.c.value == device, identifiers.c.home.is_(None))
+    if connection.execute(sa.update(identifiers).where(here).values(home=home)).rowcount != 1:
+        raise LostRace
+    connection.execute(sa.insert(profiles).values(guid=home, kind="anonymous", value=device, created_at=now()))
+    view.homes["anonymous", device] = home
+    return home
+
+
+def _write_claims(connection: sa.Connection, devices: set[str], told: dict[Pair, str]) -> None:
+    """Make the devices' claims by events what the stored events tell. A claim needs a user who is known."""
+    stored = _stored_claims(connection, devices)
+    known = _known_users(connection, {user for _, user in told.keys() - stored.keys()})
+    for pair in sorted(told.keys() | stored.keys()):
+        if pair not in told:
+            connection.execute(sa.delete(claims_table).where(*_claim_key(pair)))
+        elif pair not in stored:
+            if pair[1] in known:
+                record = {"anonymous_id": pair[0], "user_id": pair[1], "origin": "", "seen": told[pair]}
+                connection.execute(sa.insert(claims_table), [record])
+        elif told[pair] < stored[pair]:
+            lower_claim(connection, *pair, told[pair])
+        elif told[pair] > stored[pair]:
+            connection.execute(sa.update(claims_table).where(*_claim_key(pair)).values(seen=told[pair]))
+
+
+def _claim_key(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:
+    return (claims_table.c.anonymous_id == pair[0], claims_table.c.user_id == pair[1], claims_table.c.origin == "")
+
+
+def _stored_claims(connection: sa.Connection, devices: set[str]) -> dict[Pair, str]:
+    """The claims by events, marks of deleted people aside."""
+    by_events = sa.and_(claims_table.c.origin == "", claims_table.c.user_id != DELETED)
+    wanted = among(connection.dialect.name, claims_table.c.anonymous_id, devices)
+    found = connection.execute(sa.select(claims_table).where(wanted, by_events))
+    return {(row.anonymous_id, row.user_id): row.seen for row in found}
+
+
+def _known_users(connection: sa.Connection, users: set[str]) -> set[str]:
+    if not users:
+        return set()
+    wanted = among(connection.dialect.name, identifiers.c.value, users)
+    return set(connection.execute(sa.select(identifiers.c.value).where(identifiers.c.kind == "user", wanted)).scalars())
+
+

@@ -1,0 +1,162 @@
+"""View: what the app's database says about a set of users and devices, read by the set."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from app.identity.rule import Claim, Owner, Policy, Span, owner, spans
+from app.models import Claim as ClaimRow
+from app.models import Identifier, Merge
+from backends.event import Event
+from backends.sql.rows import among, rows
+
+identifiers = sa.inspect(Identifier).local_table
+claims_table = sa.inspect(ClaimRow).local_table
+merges = sa.inspect(Merge).local_table
+
+Pair = tuple[str, str]
+"""An anonymousId and a userId."""
+
+_AFTER_ALL = "~"
+"""Sorts behind every `seen`, which begins with a digit."""
+
+
+@dataclass
+class View:
+    """The homes, claims and merges that bear on some events. `homes` has a key for each identifier that is known."""
+
+    policy: Policy
+    homes: dict[Pair, str | None]
+    claims: dict[str, dict[str, str]]
+    """Per device the earliest `seen` of each claiming user: of all that matter, not of all."""
+    roots: dict[str, str]
+    """The root of each user that was merged into another; who is absent is their own."""
+
+    def root(self, user: str) -> str:
+        """canon(u) of 03-identity."""
+        return self.roots.get(user, user)
+
+    def claims_of(self, device: str) -> list[Claim]:
+        """The device's claims by person."""
+        return [Claim(seen, self.root(user)) for user, seen in self.claims.get(device, {}).items()]
+
+    def owner(self, event: Event) -> Owner | None:
+        """Whose the event is."""
+        if event.user_id is not None:
+            return owner(self.root(event.user_id), None, "", (), self.policy)
+        if event.anonymous_id is None:
+            return None
+        return owner(None, event.anonymous_id, event.seen, self.claims_of(event.anonymous_id), self.policy)
+
+    def home(self, owner: Owner | None) -> str | None:
+        """The owner's home profile, as far as it is known."""
+        return self.homes.get(owner[:2]) if owner else None
+
+    def spans(self, device: str) -> list[Span]:
+        """Whose the device's events without a userId are."""
+        return spans(device, self.claims_of(device), self.policy)
+
+    def homes_of_spans(self, device: str) -> list[tuple[str | None, str | None]]:
+        """The same as profiles: (home, until)."""
+        return [(self.home(span.owner), span.until) for span in self.spans(device)]
+
+
+def claim_pair(event: Event) -> Pair | None:
+    """The claim that the event makes, if any. Equal ids claim nothing (03-identity)."""
+    if event.user_id is None or event.anonymous_id is None or event.user_id == event.anonymous_id:
+        return None
+    return event.anonymous_id, event.user_id
+
+
+def read_view(connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()) -> View:
+    """Read what bears on these users and devices, and the exact claims of `pairs`."""
+    view = View(policy, {}, {}, {})
+    if devices:
+        _read_devices(connection, view, devices)
+        _read_pairs(connection, view, [pair for pair in pairs if _may_be_unread(view, pair)])
+    claiming = {user for claims in view.claims.values() for user in claims if user}
+    everybody = users | claiming
+    if everybody:
+        view.roots = roots_of(connection, everybody)
+        _read_homes(connection, view, everybody | set(view.roots.values()))
+    return view
+
+
+def roots_of(connection: sa.Connection, users: Iterable[str]) -> dict[str, str]:
+    """The root of each of the users who were merged into somebody, one query for each step up."""
+    parents: dict[str, str] = {}
+    unknown = set(users)
+    while unknown:
+        wanted = among(connection.dialect.name, merges.c.child, unknown)
+        found = connection.execute(sa.select(merges.c.child, merges.c.parent).where(merges.c.kind == "user", wanted))
+        step = {row.child: row.parent for row in found}
+        parents |= step
+        unknown = set(step.values()) - parents.keys()
+    return {user: _top(user, parents) for user in parents}
+
+
+def _top(user: str, parents: dict[str, str]) -> str:
+    while user in parents:
+        user = parents[user]
+    return user
+
+
+def _read_devices(connection: sa.Connection, view: View, devices: Iterable[str], depth: int = 2) -> None:
+    """Read homes and the `depth` earliest claims of each device; deeper where these are all one person's."""
+    device = rows(connection.dialect.name, "device", ["id"], ((value,) for value in devices))
+    limit = (
+        sa.select(claims_table.c.seen)
+        .where(claims_table.c.anonymous_id == device.c.id)
+        .order_by(claims_table.c.seen)
+        .limit(1)
+        .offset(depth - 1)
+        .scalar_subquery()
+    )
+    known = sa.and_(identifiers.c.kind == "anonymous", identifiers.c.value == device.c.id)
+    early = sa.and_(
+        claims_table.c.anonymous_id == device.c.id,
+        claims_table.c.seen <= sa.func.coalesce(limit, sa.literal(_AFTER_ALL)),
+    )
+    statement = sa.select(
+        device.c.id, identifiers.c.kind, identifiers.c.home, claims_table.c.user_id, claims_table.c.seen
+    ).select_from(device.outerjoin(identifiers, known).outerjoin(claims_table, early))
+    read: dict[str, int] = {}
+    for row_id, kind, home, user, seen in connection.execute(statement):
+        if kind is not None:
+            view.homes["anonymous", row_id] = home
+        if user is not None:
+            claims = view.claims.setdefault(row_id, {})
+            claims[user] = min(claims.get(user, seen), seen)
+            read[row_id] = read.get(row_id, 0) + 1
+    full = [device for device, count in read.items() if count >= depth]
+    if full and depth < 4096:
+        merged = roots_of(connection, {user for device in full for user in view.claims[device] if user})
+        deeper = [one for one in full if len({merged.get(user, user) for user in view.claims[one]}) < 2]
+        if deeper:
+            _read_devices(connection, view, deeper, depth * 8)
+
+
+def _may_be_unread(view: View, pair: Pair) -> bool:
+    known = view.claims.get(pair[0], {})
+    return len(known) >= 2 and pair[1] not in known
+
+
+def _read_pairs(connection: sa.Connection, view: View, pairs: list[Pair]) -> None:
+    if not pairs:
+        return
+    pair = rows(connection.dialect.name, "pair", ["anonymous_id", "user_id"], pairs)
+    same = sa.and_(
+        claims_table.c.anonymous_id == pair.c.anonymous_id,
+        claims_table.c.user_id == pair.c.user_id,
+        claims_table.c.origin == "",
+    )
+    for row in connection.execute(sa.select(claims_table).select_from(pair.join(claims_table, same))):
+        view.claims[row.anonymous_id][row.user_id] = row.seen
+
+
+def _read_homes(connection: sa.Connection, view: View, users: Iterable[str]) -> None:
+    wanted = among(connection.dialect.name, identifiers.c.value, users)
+    statement = sa.select(identifiers.c.value, identifiers.c.home).where(identifiers.c.kind == "user", wanted)
+    for value, home in connection.execute(statement):
+        view.homes["user", value] = home

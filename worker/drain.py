@@ -1,0 +1,134 @@
+"""Drain: from the stream through the pipeline, in batches; and what becomes of poison."""
+
+import logging
+import traceback
+from collections.abc import Sequence
+
+import redis
+from rq.timeouts import BaseTimeoutException
+
+from app.dead_letters import park
+from app.stream import DRAIN, EventStream
+from backends.errors import BackendUnavailable, EventsRefused
+from backends.event import Event
+from worker.consumer import Consumer, Entry
+from worker.pipeline import Pipeline
+from worker.stopping import Slice
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 5
+SINGLE_AFTER_DELIVERIES = 3
+PARK_AFTER_ATTEMPTS = 5
+ATTEMPTS = "drain:attempts"
+REASONS = "drain:reasons"
+
+
+class Drain:
+    """Moves events from the stream to the backend, for about five seconds at a time."""
+
+    def __init__(self, client: redis.Redis, stream: EventStream, consumer: Consumer, pipeline: Pipeline) -> None:
+        self.client = client
+        self.stream = stream
+        self.consumer = consumer
+        self.pipeline = pipeline
+
+    def run(self) -> None:
+        """Drain until nothing waits, or the time is up; then what still waits gets another drain."""
+        time_left = Slice(SLICE_S)
+        reclaimed = False
+        while time_left:
+            if not self._can_store():
+                time_left.pause(0.5)
+                continue
+            entries = [] if reclaimed else self.consumer.reclaim()
+            reclaimed = reclaimed or not entries
+            entries = entries or self.consumer.read()
+            if not entries:
+                return
+            self._handle(entries, time_left)
+        self.stream.wake(DRAIN)
+
+    def _can_store(self) -> bool:
+        """Asked before anything is claimed, so that an outage costs no delivery."""
+        try:
+            self.pipeline.store.ping()
+            self.pipeline.backend.ping()
+        except BackendUnavailable as error:
+            log.warning("can't store events now: %s", _first_line(error))
+            return False
+        return True
+
+    def _handle(self, entries: Sequence[Entry], time_left: Slice) -> None:
+        suspects = [entry for entry in entries if entry.deliveries > SINGLE_AFTER_DELIVERIES]
+        good = [entry for entry in entries if entry.deliveries <= SINGLE_AFTER_DELIVERIES]
+        if good:
+            self._store(good, time_left)
+        for entry in suspects:
+            self._store_singly(entry)
+
+    def _store(self, entries: Sequence[Entry], time_left: Slice) -> None:
+        """Store a batch; event by event if there is something wrong with it, later if the store is away."""
+        while True:
+            try:
+                self.pipeline.store_events([event for entry in entries for event in entry.events])
+                return self.consumer.acknowledge(entries)
+            except BackendUnavailable as error:
+                log.warning("could not store a batch: %s", _first_line(error))
+                if not time_left:
+                    return  # it stays pending, and is claimed again when it has been idle for long enough
+                time_left.pause(0.2)
+            except (BaseTimeoutException, redis.RedisError):
+                raise
+            except Exception:
+                log.exception("a batch of %d entries can't be stored as a whole", len(entries))
+                for entry in entries:
+                    self._store_singly(entry)
+                return
+
+    def _store_singly(self, entry: Entry) -> None:
+        """Store an entry's events one by one, those first that were tried least; acknowledge it when all are stored or parked."""
+        attempts = self._attempts(entry.events)
+        is_done = True
+        for event in sorted(entry.events, key=lambda event: attempts[event.guid]):
+            is_done &= self._store_suspect(event)
+        if is_done:
+            self.consumer.acknowledge([entry])
+
+    def _store_suspect(self, event: Event) -> bool:
+        """Store or park one event; False if it shall be tried again. The attempt is noted before it may kill us."""
+        attempts = self.client.hincrby(ATTEMPTS, event.guid, 1)
+        if attempts > PARK_AFTER_ATTEMPTS:
+            reason = self.client.hget(REASONS, event.guid) or b"it ended the worker's process each time it was tried"
+            self._park(event, reason.decode())
+        else:
+            try:
+                self.pipeline.store_events([event])
+            except BackendUnavailable as error:
+                log.warning("could not store an event: %s", _first_line(error))
+                self.client.hincrby(ATTEMPTS, event.guid, -1)
+                return False
+            except EventsRefused as error:
+                self._park(event, f"the store refused it: {error}")
+            except redis.RedisError:
+                raise
+            except Exception:
+                log.exception("an event can't be stored, attempt %d of %d", attempts, PARK_AFTER_ATTEMPTS)
+                self.client.hset(REASONS, event.guid, traceback.format_exc())
+                return False
+        self.client.hdel(ATTEMPTS, event.guid)
+        self.client.hdel(REASONS, event.guid)
+        return True
+
+    def _park(self, event: Event, reason: str) -> None:
+        park(event, reason)
+        self.pipeline.settle(self.pipeline.verify((), [event]))
+        log.error("parked an event as a dead letter")
+
+    def _attempts(self, events: Sequence[Event]) -> dict[str, int]:
+        guids = [event.guid for event in events]
+        return {guid: int(count or 0) for guid, count in zip(guids, self.client.hmget(ATTEMPTS, guids), strict=True)}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

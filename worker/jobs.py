@@ -1,0 +1,97 @@
+"""The functions that RQ runs. Each may run twice, and several times at once."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from flask import Flask, current_app
+
+from app.identity.rule import Policy
+from app.identity.store import IdentityStore
+from app.models import db
+from app.services import services
+from app.stream import DRAIN, REPOINT, SCAN, wanted
+from worker.consumer import Consumer
+from worker.drain import Drain
+from worker.pipeline import Pipeline
+from worker.scan import Scan
+from worker.stopping import Slice
+
+REPOINT_SLICE_S = 5
+REPOINT_CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What the jobs of one worker process share."""
+
+    client: redis.Redis
+    pipeline: Pipeline
+    drain: Drain
+    scan: Scan
+    consumer: Consumer
+
+
+def set_up(app: Flask, name: str) -> None:
+    """Make this process's workbench; jobs run in the context of `app` and find it there."""
+    with app.app_context():
+        shared = services()
+        settings = shared.settings
+        client = redis.Redis.from_url(settings.redis_url)
+        store = IdentityStore(db.engine, Policy(settings.shared_device_policy))
+        pipeline = Pipeline(store, shared.backend, settings.placeholders)
+        consumer = Consumer(client, name)
+        app.extensions["workbench"] = Workbench(
+            client,
+            pipeline,
+            Drain(client, shared.stream, consumer, pipeline),
+            Scan(shared.stream, pipeline, settings.placeholders),
+            consumer,
+        )
+
+
+def drain() -> None:
+    """Store what waits in the stream."""
+    bench = _start(DRAIN)
+    bench.drain.run()
+
+
+def scan() -> None:
+    """Associate the rows that others inserted."""
+    bench = _start(SCAN)
+    bench.scan.run()
+
+
+def repoint() -> None:
+    """Move events to where they belong now, in chunks."""
+    bench = _start(REPOINT)
+    time_left = Slice(REPOINT_SLICE_S)
+    while time_left:
+        if not bench.pipeline.repointer.work_off(REPOINT_CHUNK):
+            return
+    services().stream.wake(REPOINT)
+
+
+def tend() -> None:
+    """Look after what a crash may have left: wake every job that has something to do."""
+    stream = services().stream
+    bench = _workbench()
+    bench.consumer.forget_dead_consumers()
+    stream.wake(DRAIN)
+    stream.wake(REPOINT)
+
+
+def wake_scan() -> None:
+    """Let a scan come, unless one waits in the queue already."""
+    services().stream.wake(SCAN)
+
+
+def _start(job: str) -> Workbench:
+    """Clear the job's flag before looking what there is to do: who comes later then wakes another one."""
+    bench = _workbench()
+    bench.client.delete(wanted(job))
+    return bench
+
+
+def _workbench() -> Workbench:
+    return cast(Workbench, current_app.extensions["workbench"])

@@ -1,0 +1,58 @@
+"""Pipeline: what is done with a batch of events, step by step (03-identity, "Carrying it out")."""
+
+from collections.abc import Sequence
+
+from app.identity.repoints import Repointer
+from app.identity.store import IdentityStore
+from app.identity.view import Pair
+from backends.base import Association, EventBackend
+from backends.event import Event
+
+REPOINT_AT_ONCE = 1000
+"""As many events are moved within the batch that moves them; more of them by a job, in chunks."""
+
+
+class Pipeline:
+    """Each step may be repeated; a crash between any two of them is made good by doing the batch again."""
+
+    def __init__(self, store: IdentityStore, backend: EventBackend, placeholders: frozenset[str]) -> None:
+        self.store = store
+        self.backend = backend
+        self.repointer = Repointer(store, backend, placeholders)
+
+    def store_events(self, events: Sequence[Event]) -> None:
+        """Store accepted events on the profiles of whom they are about.
+
+        Raises BackendUnavailable (try again), EventsRefused (one of them can never be stored).
+        """
+        batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
+        assigned, noted = self.identify(batch)
+        new = self.save(assigned)
+        noted += self.verify([event for event in assigned if event.guid in new], [e for e in assigned if e.guid not in new])
+        self.settle(noted)
+
+    def associate_events(self, events: Sequence[Event]) -> None:
+        """The same for rows that others inserted: they are stored already, and get their profiles."""
+        assigned, noted = self.identify(events)
+        marked = self.backend.associate(
+            Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned
+        )
+        noted += self.verify([event for event in assigned if event.guid in marked], ())
+        self.settle(noted)
+
+    def identify(self, events: Sequence[Event]) -> tuple[list[Event], list[Pair]]:
+        """Step 1."""
+        return self.store.assign(events)
+
+    def save(self, events: Sequence[Event]) -> set[str]:
+        """Step 2."""
+        return self.backend.save(events)
+
+    def verify(self, stored: Sequence[Event], doubtful: Sequence[Event]) -> list[Pair]:
+        """Step 3, reading: what is not with its owner is noted."""
+        return self.store.verify(stored, doubtful)
+
+    def settle(self, noted: Sequence[Pair]) -> None:
+        """Step 3, correcting: what was noted is worked off, if it is not too much."""
+        if noted:
+            self.repointer.work_off(REPOINT_AT_ONCE, only=noted)

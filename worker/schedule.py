@@ -1,0 +1,72 @@
+"""`python -m worker.schedule`: RQ's cron. May run many times over; each tick is enqueued once."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import redis
+from rq import Queue
+from rq.cron import CronJob, CronScheduler
+from rq.exceptions import DuplicateJobError, StopRequested
+
+from app import create_app
+from app.services import services
+from app.stream import JOB_TIMEOUT_S, QUEUE
+from worker import jobs
+from worker.__main__ import log_to_stderr
+
+log = logging.getLogger(__name__)
+
+TEND_S = 15
+RESTART_S = 1
+
+
+class Scheduler(CronScheduler):
+    """RQ's own has no lock, pickles, and dies with Redis: here the tick's number is in the job's id, which RQ keeps unique."""
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Enqueue each job that is due, unless another scheduler did so for this tick."""
+        due = [job for job in self._cron_jobs if job.should_run()]
+        for job in due:
+            assert job.interval is not None
+            tick = int(time.time() // job.interval)
+            queue = Queue(job.queue_name, connection=self.connection, serializer="json")
+            try:
+                queue.enqueue_call(
+                    job.func_name,
+                    job_id=f"{job.name}-{tick}",
+                    unique=True,
+                    description=job.name,
+                    timeout=JOB_TIMEOUT_S,
+                    result_ttl=2 * job.interval,
+                    failure_ttl=86_400,
+                )
+            except DuplicateJobError:
+                log.debug("%s was enqueued by another scheduler", job.name)
+            job.set_enqueue_time(datetime.fromtimestamp(tick * job.interval, UTC))
+        return due
+
+
+def main() -> None:
+    """Enqueue until asked to stop; a Redis that is away is waited for."""
+    app = create_app()
+    with app.app_context():
+        settings = services().settings
+    log_to_stderr(settings.log_level)
+    schedule: list[tuple[Callable[[], None], int]] = [(jobs.wake_scan, settings.scan_interval_s), (jobs.tend, TEND_S)]
+    while True:
+        scheduler = Scheduler(redis.Redis.from_url(settings.redis_url), logging_level=logging.WARNING)
+        for job, interval in schedule:
+            scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
+        try:
+            return scheduler.start()
+        except redis.RedisError as error:
+            log.warning("Redis is away: %s", error)
+            time.sleep(RESTART_S)
+        except StopRequested:
+            return
+
+
+if __name__ == "__main__":
+    main()
