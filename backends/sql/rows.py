@@ -20,7 +20,7 @@ def among(dialect: str, column: sa.ColumnElement[str], values: Iterable[str]) ->
 
 
 def _postgresql(columns: Sequence[str]) -> str:
-    fields = ", ".join(f'record ->> {place} COLLATE "C" AS {column}' for place, column in enumerate(columns))
+    fields = ", ".join(f'(record ->> {place}) COLLATE "C" AS {column}' for place, column in enumerate(columns))
     return f"SELECT {fields} FROM jsonb_array_elements(CAST(:records AS jsonb)) AS record"
 
 
