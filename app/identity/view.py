@@ -105,10 +105,11 @@ def _top(user: str, parents: dict[str, str]) -> str:
 def _read_devices(connection: sa.Connection, view: View, devices: Iterable[str], depth: int = 2) -> None:
     """Read homes and the `depth` earliest claims of each device; deeper where these are all one person's."""
     device = rows(connection.dialect.name, "device", ["id"], ((value,) for value in devices))
+    other = claims_table.alias("other")
     limit = (
-        sa.select(claims_table.c.seen)
-        .where(claims_table.c.anonymous_id == device.c.id)
-        .order_by(claims_table.c.seen)
+        sa.select(other.c.seen)
+        .where(other.c.anonymous_id == device.c.id)
+        .order_by(other.c.seen)
         .limit(1)
         .offset(depth - 1)
         .scalar_subquery()
