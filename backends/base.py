@@ -130,9 +130,10 @@ class EventBackend(ABC):
         """
 
     @abstractmethod
-    def delete(self, assignments: Iterable[Assignment], limit: int) -> int:
+    def delete(self, assignments: Iterable[Assignment], limit: int, created_until: Timestamp | None = None) -> int:
         """Delete the events, and their data, that the assignments select (the profile is not looked at), looked at or not.
 
+        With `created_until` only those that were received before it.
         At most about `limit` in one call; a return of fewer means that none is left.
         """
 

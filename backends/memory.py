@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
-from backends.event import Event, now, timestamp
+from backends.event import Event, Timestamp, now, timestamp
 
 
 class MemoryBackend(EventBackend):
@@ -77,8 +77,9 @@ class MemoryBackend(EventBackend):
                 found[pair] = min(found.get(pair, event.seen), event.seen)
         return found
 
-    def delete(self, assignments: Iterable[Assignment], limit: int) -> int:
-        doomed = [event.guid for assignment in assignments for event in self._selected(assignment)][:limit]
+    def delete(self, assignments: Iterable[Assignment], limit: int, created_until: Timestamp | None = None) -> int:
+        selected = [event for assignment in assignments for event in self._selected(assignment)]
+        doomed = [event.guid for event in selected if created_until is None or event.created_at < created_until][:limit]
         for guid in doomed:
             del self.events[guid]
         return len(doomed)

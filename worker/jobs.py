@@ -1,16 +1,19 @@
 """The functions that RQ runs. Each may run twice, and several times at once."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import redis
 from flask import Flask, current_app
 
+from app.identity.decisions import delete_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore
 from app.models import db
 from app.services import services
-from app.stream import DRAIN, REPOINT, SCAN, wanted
+from app.stream import DELETE, DRAIN, REPOINT, SCAN, wanted
+from backends.event import timestamp
 from worker.consumer import Consumer
 from worker.drain import Drain
 from worker.pipeline import Pipeline
@@ -72,6 +75,21 @@ def repoint() -> None:
     services().stream.wake(REPOINT)
 
 
+def delete() -> None:
+    """Delete the events of people who were deleted, in chunks."""
+    bench = _start(DELETE)
+    stream = services().stream
+    time_left = Slice(REPOINT_SLICE_S)
+    is_more = True
+    while time_left and is_more:
+        # The stream's age is taken before the deletion looks: what is accepted meanwhile is younger.
+        oldest_waiting = timestamp(datetime.now(UTC) - timedelta(seconds=stream.depth().oldest_s))
+        is_more = delete_events(bench.pipeline.store, bench.pipeline.backend, REPOINT_CHUNK, oldest_waiting)
+    stream.wake(REPOINT)
+    if is_more:
+        stream.wake(DELETE)
+
+
 def tend() -> None:
     """Look after what a crash may have left: wake every job that has something to do."""
     stream = services().stream
@@ -79,6 +97,7 @@ def tend() -> None:
     bench.consumer.forget_dead_consumers()
     stream.wake(DRAIN)
     stream.wake(REPOINT)
+    stream.wake(DELETE)
 
 
 def wake_scan() -> None:

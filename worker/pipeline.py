@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.identity.decisions import without_deleted
 from app.identity.repoints import Repointer
 from app.identity.store import IdentityStore
 from app.identity.view import Pair
@@ -26,7 +27,7 @@ class Pipeline:
         Raises BackendUnavailable (try again), EventsRefused (one of them can never be stored).
         """
         batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
-        assigned, noted = self.identify(batch)
+        assigned, noted = self.identify(without_deleted(self.store, batch))
         new = self.save(assigned)
         noted += self.verify([event for event in assigned if event.guid in new], [e for e in assigned if e.guid not in new])
         self.settle(noted)

@@ -2,7 +2,7 @@
 
 from app.models.base import db
 from app.models.dead_letter import DeadLetter
-from app.models.identity import Claim, Identifier, Merge, Profile, Repoint
+from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint
 from app.models.key import ApiKey
 
-__all__ = ["ApiKey", "Claim", "DeadLetter", "Identifier", "Merge", "Profile", "Repoint", "db"]
+__all__ = ["ApiKey", "Claim", "DeadLetter", "Deletion", "Identifier", "Merge", "Profile", "Repoint", "db"]

@@ -1,6 +1,6 @@
 """What identity rests on: identifiers with their home profiles, claims, merges, and what is still to be re-pointed (03-identity)."""
 
-from sqlalchemy import Index, Integer
+from sqlalchemy import JSON, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Moment, Seen, db
@@ -51,7 +51,7 @@ class Merge(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     """An explicit statement: `child` (a root user, or a device) is `parent` (a root user). A revert deletes the row."""
 
     __tablename__ = "merges"
-    __table_args__ = (Index("merges_by_child", "kind", "child", unique=True), Index("merges_by_parent", "parent"))
+    __table_args__ = (Index("merges_by_child", "kind", "child"), Index("merges_by_parent", "parent"))
 
     guid: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
@@ -75,3 +75,17 @@ class Repoint(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[str] = mapped_column(Moment)
     taken_until: Mapped[str | None] = mapped_column(Moment)
+
+
+class Deletion(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
+    """A person or device whose events are being deleted: all that were received before `created_at`.
+
+    `users` are userIds, `devices` parts of devices' events as [anonymousId, since, until] (`Event.seen`, None: open).
+    """
+
+    __tablename__ = "deletions"
+
+    guid: Mapped[str] = mapped_column(primary_key=True)
+    users: Mapped[list[str]] = mapped_column(JSON)
+    devices: Mapped[list[list[str | None]]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(Moment)

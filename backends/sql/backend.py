@@ -155,9 +155,11 @@ class SqlBackend(EventBackend):
         with self._reading() as connection:
             return {(row[0], row[1]): f"{row[2]} {row[3]} {row[4]}" for row in connection.execute(statement) if row[4]}
 
-    def delete(self, assignments: Iterable[Assignment], limit: int) -> int:
+    def delete(self, assignments: Iterable[Assignment], limit: int, created_until: Timestamp | None = None) -> int:
         deleted = 0
         for selected in self._selections(assignments):
+            if created_until is not None:
+                selected = selected.where(events.c.created_at < created_until)
             with self._writing() as connection:
                 doomed = list(connection.execute(selected.limit(limit - deleted)).scalars())
                 connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, doomed)))
