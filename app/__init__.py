@@ -22,7 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)
-    Migrate(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"), render_as_batch=True)
+    Migrate(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
     client = connect(settings.redis_url)
     stream = EventStream(client, settings.buffer_max_bytes, settings.durable_ack)
     Services(settings, client, stream, open_backend(settings.backend_url)).register(app)
