@@ -1,0 +1,70 @@
+"""The definition of 03-identity, as directly as it can be written: what every other way of getting there must agree with."""
+
+from dataclasses import dataclass, field
+
+from app.identity.decisions import BEFORE_ALL_EVENTS
+from backends.event import Event
+
+Owner = tuple[str, str]
+MARK = ""
+
+
+@dataclass
+class Facts:
+    """What identity is a function of."""
+
+    policy: str = "separate"
+    events: dict[str, Event] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Merge guid → (device, user, seen): a device's profile merged into a person's."""
+    marks: dict[str, str] = field(default_factory=dict)
+
+    def canon(self, user: str) -> str:
+        return self.canon(self.parents[user]) if user in self.parents else user
+
+    def claims(self, device: str) -> dict[str, str]:
+        found = {MARK: self.marks[device]} if device in self.marks else {}
+        pairs = [(event.user_id, event.seen) for event in self.events.values() if event.anonymous_id == device and event.user_id]
+        pairs += [(user, seen) for stated_device, user, seen in self.stated.values() if stated_device == device]
+        for user, seen in pairs:
+            if user != device:
+                person = self.canon(user)
+                found[person] = min(found.get(person, seen), seen)
+        return found
+
+    def owner(self, event: Event) -> Owner:
+        if event.user_id is not None:
+            return "user", self.canon(event.user_id)
+        assert event.anonymous_id is not None
+        device = event.anonymous_id
+        claimants = sorted((seen, person) for person, seen in self.claims(device).items())
+        if not claimants:
+            return "anonymous", device
+        first = claimants[0][1]
+        is_firsts = len(claimants) == 1 or self.policy == "first" or event.seen < claimants[1][0]
+        return ("user", first) if is_firsts and first != MARK else ("anonymous", device)
+
+    def merge(self, guid: str, source: Owner, parent: str, moment: str) -> None:
+        if source[0] == "user":
+            self.parents[source[1]] = parent
+        else:
+            self.stated[guid] = (source[1], parent, f"{BEFORE_ALL_EVENTS} {moment} {guid}")
+
+    def delete(self, person: str) -> None:
+        users = {user for user in self.users() if self.canon(user) == person}
+        doomed = [guid for guid, event in self.events.items() if self.owner(event) == ("user", person)]
+        for device in {event.anonymous_id for event in self.events.values() if event.anonymous_id} | set(self._stated_devices()):
+            if seen := self.claims(device).get(person):
+                self.marks[device] = min(self.marks.get(device, seen), seen)
+        for guid in doomed:
+            del self.events[guid]
+        self.stated = {guid: fact for guid, fact in self.stated.items() if fact[1] not in users}
+        self.parents = {child: parent for child, parent in self.parents.items() if child not in users and parent not in users}
+
+    def users(self) -> set[str]:
+        seen = {event.user_id for event in self.events.values() if event.user_id}
+        return seen | self.parents.keys() | set(self.parents.values()) | {fact[1] for fact in self.stated.values()}
+
+    def _stated_devices(self) -> list[str]:
+        return [fact[0] for fact in self.stated.values()]

@@ -1,0 +1,192 @@
+"""Whatever is sent in whatever order: the profiles are those of the definition."""
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app import create_app
+from app.config import Settings
+from app.identity import decisions, profiles
+from app.identity.rule import Policy
+from app.identity.store import IdentityStore, repoints
+from app.models import Merge, db
+from app.services import services
+from backends.base import EventQuery
+from backends.event import Event, derived_event_guid
+from tests.app.identity.oracle import Facts, Owner
+from worker.pipeline import Pipeline
+
+USERS = ["ann", "bob", "cy"]
+DEVICES = ["phone", "laptop", "kiosk"]
+LATER = "9999-01-01T00:00:00.000Z"
+
+
+def made_event(number: int, second: int, user: str | None, device: str | None) -> Event:
+    moment = f"2026-01-01T00:00:{second:02d}.000Z"
+    return Event(derived_event_guid("key", str(number)), "t", user, device, moment, moment, {}, str(number))
+
+
+ids = st.tuples(st.sampled_from([None, *USERS]), st.sampled_from([None, *DEVICES, "ann"])).filter(any)
+drafts = st.tuples(st.integers(0, 12), st.integers(0, 9), ids)
+batches = st.lists(drafts, min_size=1, max_size=4)
+steps = st.one_of(
+    st.tuples(st.just("store"), batches),
+    st.tuples(st.just("store"), batches),
+    st.tuples(st.just("merge"), st.tuples(st.sampled_from(USERS), st.sampled_from([*USERS, *DEVICES]))),
+    st.tuples(st.just("revert"), st.integers(0, 3)),
+    st.tuples(st.just("delete"), st.sampled_from(USERS)),
+)
+
+
+class World:
+    """The real thing and the oracle, side by side."""
+
+    def __init__(self, policy: Policy) -> None:
+        backend = services().backend
+        self.store = IdentityStore(db.engine, policy)
+        self.pipeline = Pipeline(self.store, backend, frozenset())
+        self.facts = Facts(policy.value)
+        self.merges: list[str] = []
+
+    def store_events(self, drafted: list[tuple[int, int, tuple[str | None, str | None]]]) -> None:
+        events = [made_event(number, second, *pair) for number, second, pair in drafted]
+        self.pipeline.store_events(events)
+        for event in events:
+            self.facts.events.setdefault(event.guid, event)
+
+    def merge(self, pair: tuple[str, str]) -> None:
+        into = profiles.find_by(self.store, "user", pair[0])
+        kind = "anonymous" if pair[1] in DEVICES else "user"
+        source = profiles.find_by(self.store, kind, pair[1])
+        if into and source and (guid := decisions.merge(self.store, into, source)):
+            row = db.session.get(Merge, guid)
+            assert row
+            self.facts.merge(guid, source.owner, into.owner[1], row.created_at)
+            self.merges.append(guid)
+            db.session.rollback()
+
+    def revert(self, place: int) -> None:
+        if place < len(self.merges):
+            guid = self.merges.pop(place)
+            row = db.session.get(Merge, guid)
+            if row and row.kind == "user":
+                self.facts.parents.pop(row.child, None)
+            self.facts.stated.pop(guid, None)
+            db.session.rollback()
+            assert decisions.revert(self.store, guid) == (row is not None)
+
+    def delete(self, user: str) -> None:
+        if found := profiles.find_by(self.store, "user", user):
+            self.facts.delete(found.owner[1])
+            decisions.delete(self.store, found)
+            while decisions.delete_events(self.store, self.pipeline.backend, 2, LATER):
+                pass
+
+    def settle(self) -> None:
+        for _ in range(200):
+            if not self.pipeline.repointer.work_off(3):
+                return
+        raise AssertionError("repoints never end")
+
+    def stored(self) -> dict[str, Event]:
+        return {event.guid: event for event in self.pipeline.backend.find(EventQuery(), 10_000)}
+
+    def check(self) -> None:
+        """Same events; the same profile exactly for the same owner; nothing left to re-point."""
+        stored = self.stored()
+        assert stored.keys() == self.facts.events.keys()
+        owners: dict[str, Owner] = {}
+        homes: dict[Owner, str] = {}
+        for guid, event in stored.items():
+            owner, profile = self.facts.owner(self.facts.events[guid]), event.profile_guid
+            assert profile is not None
+            assert owners.setdefault(profile, owner) == owner, f"{profile} is of two"
+            assert homes.setdefault(owner, profile) == profile, f"{owner} has two profiles"
+        for owner, profile in homes.items():
+            found = profiles.find(self.store, profile)
+            assert found and (found.guid, found.owner) == (profile, owner)
+        with db.engine.connect() as connection:
+            assert connection.execute(sa.select(sa.func.count()).select_from(repoints)).scalar() == 0
+
+
+@pytest.fixture(scope="module")
+def quick_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    path: Path = tmp_path_factory.mktemp("identity") / "app.sqlite3"
+    app = create_app(Settings(database_url=f"sqlite:///{path}", event_backend_url="memory://"))
+    with app.app_context():
+        db.create_all()
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+        services().redis.close()
+
+
+def emptied() -> None:
+    services().backend.events.clear()  # type: ignore[attr-defined]  # the memory backend's dictionary
+    with db.engine.begin() as connection:
+        for table in db.metadata.sorted_tables:
+            connection.execute(sa.delete(table))
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+@given(plan=st.lists(steps, max_size=10))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_profiles_are_those_of_the_definition(quick_app: Flask, policy: Policy, plan: list[tuple[str, object]]) -> None:
+    emptied()
+    world = World(policy)
+
+    for name, argument in plan:
+        {"store": world.store_events, "merge": world.merge, "revert": world.revert, "delete": world.delete}[name](argument)  # type: ignore[operator, arg-type]
+    world.settle()
+
+    world.check()
+
+
+@given(plan=st.lists(steps, max_size=8))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_reindexing_changes_nothing(quick_app: Flask, plan: list[tuple[str, object]]) -> None:
+    emptied()
+    world = World(Policy.SEPARATE)
+    for name, argument in plan:
+        {"store": world.store_events, "merge": world.merge, "revert": world.revert, "delete": world.delete}[name](argument)  # type: ignore[operator, arg-type]
+    world.settle()
+    before = {guid: event.profile_guid for guid, event in world.stored().items()}
+
+    decisions.reindex(world.store, world.pipeline.backend, tell=lambda _: None, chunk=2)
+    world.settle()
+
+    assert {guid: event.profile_guid for guid, event in world.stored().items()} == before
+    world.check()
+
+
+def test_workers_side_by_side_agree_with_the_definition(app: Flask) -> None:
+    """Given 40 batches with redeliveries, when four workers store them at once, then the profiles are those of the definition."""
+    chance = random.Random(7)
+    drafted = [
+        (number, chance.randrange(50), (chance.choice([None, *USERS]), chance.choice(DEVICES))) for number in range(300)
+    ]
+    parts = [chance.sample(drafted, 12) for _ in range(40)]
+    barrier = threading.Barrier(4)
+
+    def work(share: list[list[tuple[int, int, tuple[str | None, str | None]]]]) -> None:
+        with app.app_context():
+            barrier.wait()
+            for part in share:
+                worker.pipeline.store_events([made_event(number, second, *pair) for number, second, pair in part])
+
+    with app.app_context():
+        worker = World(Policy.SEPARATE)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, [parts[start::4] for start in range(4)]))
+        worker.facts.events = {event.guid: event for part in parts for draft in part for event in [made_event(draft[0], draft[1], *draft[2])]}
+        worker.settle()
+
+        worker.check()
