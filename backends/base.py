@@ -10,7 +10,10 @@ from backends.event import Event, Timestamp
 
 @dataclass(frozen=True)
 class EventQuery:
-    """Which events: all that are given must hold. `since` is included, `until` is not (both occurredAt)."""
+    """Which events: all that are given must hold. `since` is included, `until` is not (both occurredAt).
+
+    `associated` asks for a profile, `looked_at` whether anybody asked whose they are: without an answer there is no profile.
+    """
 
     guids: Sequence[str] | None = None
     type: str | None = None
@@ -20,6 +23,7 @@ class EventQuery:
     since: Timestamp | None = None
     until: Timestamp | None = None
     associated: bool | None = None
+    looked_at: bool | None = None
     data: Mapping[str, str] = field(default_factory=dict)
 
 
