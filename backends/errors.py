@@ -1,4 +1,4 @@
-"""Every error a backend may raise. Three fates: refused (kept, never retried), unavailable (retried), anything else is a bug."""
+"""What a backend may raise. Three fates: refused (kept, never retried), unavailable (retried), anything else is a bug."""
 
 
 class BackendError(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import psycopg2
 import sqlalchemy as sa
@@ -12,14 +12,17 @@ from backends.base import Assignment, Association, Cursor, EventBackend, EventQu
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, data_guid, now
 from backends.sql.copy import copy_rows, field
-from backends.sql.engine import is_outage, make_engine, reading
+from backends.sql.engine import is_outage, is_refusal, make_engine, reading
 from backends.sql.rows import among, rows
-from backends.sql.tables import canonical_moment, event_data, events, metadata, moment_now
+from backends.sql.tables import event_data, events, moment_now, sound_moment
+from backends.sql.upgrades import upgrade
 
 EVENT_COLUMNS = [column.name for column in events.columns]
 DATA_COLUMNS = [column.name for column in event_data.columns]
+UNREADABLE = "1970-01-01T00:00:00.000Z"
 _ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
-_SAVE_ATTEMPTS = 3
+_CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), sa.literal(UNREADABLE, events.c.created_at.type))
+_SEEN = (sa.func.coalesce(sound_moment(events.c.occurred_at), _CREATED_AT), _CREATED_AT, events.c.guid)
 
 
 class SqlBackend(EventBackend):
@@ -35,9 +38,7 @@ class SqlBackend(EventBackend):
 
     def setup(self) -> None:
         with self._writing() as connection:
-            if self.dialect == "postgresql":  # two processes that set up at once: the second one waits, then finds all done
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('grouparoo events setup'))"))
-            metadata.create_all(connection)
+            upgrade(connection)
 
     def ping(self) -> None:
         with self._reading() as connection:
@@ -46,19 +47,16 @@ class SqlBackend(EventBackend):
     def save(self, batch: Sequence[Event]) -> set[str]:
         by_guid = {event.guid: event for event in reversed(batch)}  # the first of a guid counts
         ordered = sorted(by_guid.values())  # in one order in every worker, so that two of them can't deadlock
-        for attempt in range(1, _SAVE_ATTEMPTS + 1):
+        stored = None
+        while ordered:
             try:
-                with self._writing() as connection:
-                    known = self._known(connection, by_guid)
-                    fresh = [event for event in ordered if event.guid not in known]
-                    if fresh:
-                        self._insert(connection, fresh)
-                    return by_guid.keys() - known
+                return self._save_unknown(ordered)
             except EventsRefused as error:
-                # Another worker may have stored one of them since `_known` looked: then the next look sees it.
-                if attempt == _SAVE_ATTEMPTS or not isinstance(error.__cause__, sa.exc.IntegrityError):
+                # Another worker may have stored some of them since `_save_unknown` looked. If not, they are at fault.
+                before, stored = stored, self.count(EventQuery(guids=list(by_guid)))
+                if stored == before or not isinstance(error.__cause__, sa.exc.IntegrityError):
                     raise
-        raise AssertionError("the loop returns or raises")
+        return set()
 
     def find_by_guid(self, guid: str) -> Event | None:
         found = self.find(EventQuery(guids=[guid]), limit=1)
@@ -89,7 +87,8 @@ class SqlBackend(EventBackend):
             return sorted(connection.execute(keys).scalars())
 
     def unassociated(self, limit: int, min_age_s: float) -> list[Event]:
-        old_enough = events.c.created_at <= self._seconds_ago(min_age_s)
+        created_at = sound_moment(events.c.created_at)
+        old_enough = sa.or_(created_at <= self._seconds_ago(min_age_s), created_at.is_(None))
         statement = (
             sa.select(events)
             .where(events.c.profile_associated_at.is_(None), old_enough)
@@ -101,16 +100,17 @@ class SqlBackend(EventBackend):
 
     def associate(self, associations: Iterable[Association]) -> set[str]:
         found = rows(self.dialect, "found", Association._fields, associations)
-        created_at = _stored(events.c.created_at, self.dialect)
+        waiting = events.c.profile_associated_at.is_(None)
+        mine = _locked(sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid))
         statement = (
             sa.update(events)
-            .where(events.c.guid == found.c.guid, events.c.profile_associated_at.is_(None))
+            .where(events.c.guid == mine.c.guid, waiting)
             .values(
-                profile_guid=found.c.profile_guid,
-                user_id=found.c.user_id,
-                anonymous_id=found.c.anonymous_id,
-                occurred_at=sa.func.coalesce(_stored(events.c.occurred_at, self.dialect), created_at),
-                created_at=created_at,
+                profile_guid=mine.c.profile_guid,
+                user_id=mine.c.user_id,
+                anonymous_id=mine.c.anonymous_id,
+                occurred_at=_SEEN[0],
+                created_at=_SEEN[1],
                 updated_at=moment_now(),
                 profile_associated_at=moment_now(),
             )
@@ -124,14 +124,15 @@ class SqlBackend(EventBackend):
         for selected in self._selections(assignments):
             elsewhere = events.c.profile_guid.is_distinct_from(sa.column("to_profile"))
             looked_at = events.c.profile_associated_at.is_not(None)
-            target = selected.where(elsewhere, looked_at).limit(limit - moved).subquery("target")
+            target = _locked(selected.where(elsewhere, looked_at).limit(limit - moved))
             statement = (
                 sa.update(events)
                 .where(events.c.guid == target.c.guid)
                 .values(profile_guid=target.c.to_profile, updated_at=moment_now())
+                .returning(events.c.guid)
             )
             with self._writing() as connection:
-                moved += connection.execute(statement).rowcount
+                moved += len(connection.execute(statement).all())
             if moved >= limit:
                 break
         return moved
@@ -140,7 +141,7 @@ class SqlBackend(EventBackend):
         device = rows(self.dialect, "device", ["id"], ((value,) for value in anonymous_ids))
         pairs = _users_of(device)
         earliest = [
-            sa.select(canonical_moment(column) if column is not events.c.guid else column)
+            sa.select(column)
             .where(
                 events.c.anonymous_id == pairs.c.anonymous_id,
                 events.c.user_id == pairs.c.user_id,
@@ -149,7 +150,7 @@ class SqlBackend(EventBackend):
             .order_by(*_ORDER)
             .limit(1)
             .scalar_subquery()
-            for column in _ORDER
+            for column in _SEEN
         ]
         statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *earliest).where(pairs.c.user_id.is_not(None))
         with self._reading() as connection:
@@ -159,7 +160,7 @@ class SqlBackend(EventBackend):
         deleted = 0
         for selected in self._selections(assignments):
             if created_until is not None:
-                selected = selected.where(events.c.created_at < created_until)
+                selected = selected.where(_CREATED_AT < created_until)
             with self._writing() as connection:
                 doomed = list(connection.execute(selected.limit(limit - deleted)).scalars())
                 connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, doomed)))
@@ -176,7 +177,7 @@ class SqlBackend(EventBackend):
                 if after and after[0] > kind:
                     continue
                 start = after[1] if after and after[0] == kind else None
-                statement = _distinct(column, start).limit(limit - len(found))
+                statement = _distinct(column, start, events.c.profile_associated_at.is_not(None)).limit(limit - len(found))
                 found += [(kind, value) for value in connection.execute(statement).scalars()]
                 if len(found) >= limit:
                     break
@@ -194,6 +195,14 @@ class SqlBackend(EventBackend):
     def _reading(self) -> Iterator[sa.Connection]:
         with _translated(), reading(self.engine) as connection:
             yield connection
+
+    def _save_unknown(self, ordered: Sequence[Event]) -> set[str]:
+        with self._writing() as connection:
+            known = self._known(connection, [event.guid for event in ordered])
+            fresh = [event for event in ordered if event.guid not in known]
+            if fresh:
+                self._insert(connection, fresh)
+        return {event.guid for event in fresh}
 
     def _known(self, connection: sa.Connection, guids: Iterable[str]) -> set[str]:
         return set(connection.execute(sa.select(events.c.guid).where(among(self.dialect, events.c.guid, guids))).scalars())
@@ -219,9 +228,9 @@ class SqlBackend(EventBackend):
             statement = statement.where(events.c.occurred_at >= query.since)
         if query.until is not None:
             statement = statement.where(events.c.occurred_at < query.until)
-        if query.associated is not None:
-            profile = events.c.profile_guid
-            statement = statement.where(profile.is_not(None) if query.associated else profile.is_(None))
+        for claim, column in ((query.associated, events.c.profile_guid), (query.looked_at, events.c.profile_associated_at)):
+            if claim is not None:
+                statement = statement.where(column.is_not(None) if claim else column.is_(None))
         for key, value in query.data.items():
             here = sa.and_(event_data.c.event_guid == events.c.guid, event_data.c.key == key, event_data.c.value == value)
             statement = statement.where(sa.exists().where(here))
@@ -251,14 +260,14 @@ class SqlBackend(EventBackend):
 
     def _selection(self, kind: str, assignments: Sequence[Assignment]) -> Select[Any]:
         columns = ["to_profile", "id", "since_0", "since_1", "since_2", "until_0", "until_1", "until_2"]
-        assigned = rows(self.dialect, "assigned", columns, (_assignment_record(kind, one) for one in assignments))
+        assigned = rows(self.dialect, "assigned", columns, sorted(_assignment_record(kind, one) for one in assignments))
         since = [_moment(assigned.c.since_0, self.dialect), _moment(assigned.c.since_1, self.dialect), assigned.c.since_2]
         until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
         statement = (
             sa.select(events.c.guid, assigned.c.to_profile)
             .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
-            .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_ORDER) >= sa.tuple_(*since)))
-            .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_ORDER) < sa.tuple_(*until)))
+            .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
+            .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
         )
         return statement.where(events.c.user_id.is_(None)) if kind == "anonymous_id" else statement
 
@@ -269,19 +278,27 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        kind = BackendUnavailable if is_outage(error) else EventsRefused
-        raise kind(str(error.orig).strip()) from error
+        _raise_ours(error)
     except psycopg2.Error as error:  # COPY goes past SQLAlchemy
         wrapped = sa.exc.DBAPIError.instance("COPY", {}, error, psycopg2.Error)
         assert isinstance(wrapped, sa.exc.DBAPIError)
-        kind = BackendUnavailable if is_outage(wrapped) else EventsRefused
-        raise kind(str(error).strip()) from wrapped
+        _raise_ours(wrapped)
     except sa.exc.TimeoutError as error:
         raise BackendUnavailable(str(error)) from error
+    except ValueError as error:  # the drivers' word for text that can't be sent: NUL, half a surrogate pair
+        raise EventsRefused(str(error)) from error
+
+
+def _raise_ours(error: sa.exc.DBAPIError) -> NoReturn:
+    if is_outage(error):
+        raise BackendUnavailable(str(error.orig).strip()) from error
+    if is_refusal(error):
+        raise EventsRefused(str(error.orig).strip()) from error
+    raise error
 
 
 def _event(row: sa.Row[Any], data: dict[str, str]) -> Event:
-    created_at = row.created_at or "1970-01-01T00:00:00.000Z"
+    created_at = row.created_at or UNREADABLE
     return Event(
         row.guid,
         row.type,
@@ -342,16 +359,16 @@ def _moment(text: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
     return sa.cast(text, events.c.occurred_at.type) if dialect == "postgresql" else text
 
 
-def _stored(column: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
-    """A moment as it should stand in the table: SQLite keeps whatever text a person wrote."""
-    return canonical_moment(column) if dialect == "sqlite" else column
+def _locked(selected: Select[Any]) -> sa.CTE:
+    """The rows of `events` that `selected` finds, held against other writers, in an order that they keep to as well."""
+    return selected.with_for_update(of=events).cte("locked")
 
 
-def _distinct(column: sa.Column[Any], after: str | None = None) -> Select[Any]:
+def _distinct(column: sa.Column[Any], after: str | None = None, where: sa.ColumnElement[bool] = sa.true()) -> Select[Any]:
     """The distinct values of an indexed column, in order: a jump from value to value, not a walk over every row."""
-    first = sa.select(sa.func.min(column).label("value"))
+    first = sa.select(sa.func.min(column).label("value")).where(where)
     walk = (first.where(column > after) if after is not None else first).cte("walk", recursive=True)
-    following = sa.select(sa.func.min(column)).where(column > walk.c.value).scalar_subquery()
+    following = sa.select(sa.func.min(column)).where(column > walk.c.value, where).scalar_subquery()
     walk = walk.union_all(sa.select(following).where(walk.c.value.is_not(None)))
     return sa.select(walk.c.value).where(walk.c.value.is_not(None))
 

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+_CHUNK = 65_536
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def copy_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[str]) -> None:
     """COPY `lines`, each made by joining fields with a tab, into `table`, in the connection's transaction."""
     text = "\n".join(lines)
-    with connection.connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", io.StringIO(text))  # type: ignore[attr-defined]
+    cursor = connection.connection.cursor()
+    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", io.StringIO(text), size=_CHUNK)
 
 
 def field(value: str | None) -> str:

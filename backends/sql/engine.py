@@ -13,6 +13,9 @@ from sqlalchemy.engine import URL, make_url
 STATEMENT_TIMEOUT_S = 15
 """Less than a job's 20 s, which is less than the 30 s after which a batch is taken from its worker (02-architecture)."""
 
+_NOT_READY = {"42P01", "42703", "3F000", "42501"}
+"""SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
+
 DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
 
 
@@ -78,7 +81,20 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def is_outage(error: sa.exc.DBAPIError) -> bool:
-    """Whether the database was away, stopping, full or too busy, rather than displeased with what it was given."""
-    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+    """Whether the database was away, full, too busy or not made ready, rather than displeased with what it was given."""
+    if is_refusal(error):
+        return False
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
         return True
-    return error.connection_invalidated
+    damaged = type(error) is sa.exc.DatabaseError  # SQLite: the file is no database
+    return damaged or error.connection_invalidated or _sqlstate(error) in _NOT_READY
+
+
+def is_refusal(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database will never take what it was given."""
+    too_large = _sqlstate(error).startswith("54")  # PostgreSQL's "program limit exceeded" is an OperationalError too
+    return too_large or isinstance(error, sa.exc.DataError | sa.exc.IntegrityError)
+
+
+def _sqlstate(error: sa.exc.DBAPIError) -> str:
+    return getattr(error.orig, "pgcode", None) or ""

@@ -46,6 +46,24 @@ class Moment(sa.types.TypeDecorator[str]):
         return canonical_moment(column)
 
 
+class sound_moment(sa.sql.functions.GenericFunction[str]):
+    """A moment that a person may have written, as a Moment should be stored; NULL if a Timestamp can't say it."""
+
+    type = Moment()
+    inherit_cache = True
+
+
+@compiles(sound_moment, "postgresql")
+def _sound_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    argument = compiler.process(element.clauses, **options)
+    return f"CASE WHEN {argument} BETWEEN '0001-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z' THEN {argument} END"
+
+
+@compiles(sound_moment, "sqlite")
+def _sound_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', {compiler.process(element.clauses, **options)})"
+
+
 class canonical_moment(sa.sql.functions.GenericFunction[str]):
     """A stored moment as `Timestamp` text, or NULL."""
 
@@ -55,13 +73,13 @@ class canonical_moment(sa.sql.functions.GenericFunction[str]):
 
 @compiles(canonical_moment, "postgresql")
 def _canonical_on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
-    argument = compiler.process(element.clauses, **options)
-    return f"to_char({argument} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    argument = _sound_on_postgresql(element, compiler, **options)
+    return f"to_char(({argument}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 
 @compiles(canonical_moment, "sqlite")
 def _canonical_on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%fZ', {compiler.process(element.clauses, **options)})"
+    return _sound_on_sqlite(element, compiler, **options)
 
 
 class moment_now(sa.sql.functions.GenericFunction[str]):
@@ -143,6 +161,13 @@ event_data = sa.Table(
     sa.Column("event_guid", Id, primary_key=True),
     sa.Column("key", Id, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
+)
+
+event_backend_version = sa.Table(
+    "event_backend_version",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reached_at", Moment, nullable=False, server_default=parenthesised_now()),
 )
 
 _not_looked_at = events.c.profile_associated_at.is_(None)
