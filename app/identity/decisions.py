@@ -14,12 +14,13 @@ from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
 from app.identity.rule import DELETED
 from app.identity.store import IdentityStore, insert_for, note_repoints, profiles, write_changes
 from app.identity.view import Pair, claims_table, identifiers, merges, read_view, roots_of
-from app.models import Deletion
+from app.models import DeadLetter, Deletion
 from backends.base import Assignment, EventBackend, EventQuery
 from backends.event import Event, Timestamp, new_guid, now
 from backends.sql.rows import among
 
 deletions = sa.inspect(Deletion).local_table
+dead_letters = sa.inspect(DeadLetter).local_table
 
 BEFORE_ALL_EVENTS = "0001-01-01T00:00:00.000Z"
 """The time of a claim that somebody stated: before all others (03-identity, "Merges")."""
@@ -57,6 +58,7 @@ def delete_events(store: IdentityStore, backend: EventBackend, limit: int, oldes
     with store.reading() as connection:
         pending = list(connection.execute(sa.select(deletions).order_by(deletions.c.created_at)))
     for row in pending:
+        store.transact(partial(_drop_dead_letters, row=row))
         if backend.delete(_assignments(row.users, row.devices), limit, created_until=row.created_at) >= limit:
             return True
         if oldest_waiting > row.created_at:
@@ -120,9 +122,8 @@ def _delete(connection: sa.Connection, store: IdentityStore, profile: ProfileRec
     gone = [("user", user) for user in users] or [profile.owner]
     _forget(connection, gone)
     guid = new_guid("del")
-    connection.execute(
-        sa.insert(deletions).values(guid=guid, users=users, devices=selections, created_at=now())
-    )
+    connection.execute(sa.insert(deletions).values(guid=guid, users=users, devices=selections, created_at=now()))
+    _drop_dead_letters(connection, connection.execute(sa.select(deletions).where(deletions.c.guid == guid)).one())
     note_repoints(connection, [("anonymous", device) for device in devices])
     return guid
 
@@ -164,6 +165,15 @@ def _forget(connection: sa.Connection, pairs: list[Pair]) -> None:
         if kind == "user":
             edges = sa.or_(edges, merges.c.parent == value)
         connection.execute(sa.delete(merges).where(edges))
+
+
+def _drop_dead_letters(connection: sa.Connection, row: sa.Row[Any]) -> None:
+    """Events that were parked go like those that were stored."""
+    of_users = among(connection.dialect.name, dead_letters.c.user_id, row.users)
+    of_devices = among(connection.dialect.name, dead_letters.c.anonymous_id, [device for device, *_ in row.devices])
+    found = connection.execute(sa.select(dead_letters).where(sa.or_(of_users, of_devices)))
+    doomed = [letter.guid for letter in found if _is_deleted(Event(*letter.event), row)]
+    connection.execute(sa.delete(dead_letters).where(dead_letters.c.guid.in_(doomed)))
 
 
 def _completion(row: sa.Row[Any], gone: list[str]) -> Callable[[sa.Connection], None]:

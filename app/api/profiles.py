@@ -1,0 +1,125 @@
+"""Profiles: reading them, and deciding about them. A decision is written here; the worker carries it out."""
+
+from flask import Blueprint, request
+
+from app.api.cursor import read_cursor, write_cursor
+from app.api.events import FILTERS, PAGING, answer_page, explain_stored
+from app.api.explaining import explain_profile
+from app.api.parameters import check_parameters, read_limit
+from app.api.refusals import conflict, invalid_body, unknown
+from app.api.shapes import Json, identifier_shapes, profile_shape
+from app.auth import requires
+from app.identity import decisions, profiles
+from app.identity.profiles import ProfileRecord
+from app.services import services
+from app.stream import DELETE, REPOINT
+
+routes = Blueprint("profiles", __name__)
+
+
+@routes.get("/profiles")
+@requires("profiles:read")
+def list_all() -> Json:
+    """All profiles, in order of their guids."""
+    check_parameters(PAGING)
+    limit, after = read_limit(), request.args.get("after")
+    place = read_cursor(after, moments=0)[0] if after is not None else None
+    found = profiles.page(services().identity, limit + 1, place)
+    following = write_cursor((found[limit - 1].guid,)) if len(found) > limit else None
+    return {"profiles": [profile_shape(profile) for profile in found[:limit]], "next": following}
+
+
+@routes.get("/profiles/<guid>")
+@requires("profiles:read")
+def show(guid: str) -> Json:
+    """One profile; by a guid that was merged away, the profile that it leads to."""
+    check_parameters([])
+    return {"profile": profile_shape(find_profile(guid))}
+
+
+@routes.get("/profiles/by/<key>/<path:value>", merge_slashes=False)
+@requires("profiles:read")
+def show_by(key: str, value: str) -> Json:
+    """The profile of a userId or an anonymousId."""
+    check_parameters([])
+    kinds = {"userId": "user", services().settings.user_id_property: "user", "anonymousId": "anonymous"}
+    if key not in kinds:
+        raise unknown("profile key", key)
+    found = profiles.find_by(services().identity, kinds[key], value)
+    if found is None:
+        raise unknown("profile", value)
+    return {"profile": profile_shape(found)}
+
+
+@routes.get("/profiles/<guid>/events")
+@requires("profiles:read")
+@requires("events:read")
+def events(guid: str) -> Json:
+    """The profile's events, with the filters of all events."""
+    check_parameters([*FILTERS, *PAGING], takes_data=True)
+    return answer_page(find_profile(guid).guid)
+
+
+@routes.get("/profiles/<guid>/identifiers")
+@requires("profiles:read")
+def identifiers(guid: str) -> Json:
+    """The userIds and devices of the profile."""
+    check_parameters([])
+    return {"identifiers": identifier_shapes(find_profile(guid))}
+
+
+@routes.get("/profiles/<guid>/explain")
+@requires("profiles:read")
+def explain(guid: str) -> Json:
+    """What holds the profile together; with `event=GUID`, why that event belongs where it does."""
+    check_parameters(["event"])
+    profile, event = find_profile(guid), request.args.get("event")
+    return {"explanation": explain_stored(event) if event is not None else explain_profile(profile)}
+
+
+@routes.post("/profiles/<guid>/merge")
+@requires("profiles:write")
+def merge(guid: str) -> tuple[Json, int]:
+    """The profile in the path takes in the one of the body's `from`; `merge` is null if they are one already."""
+    into, source = find_profile(guid), find_profile(_merge_source())
+    try:
+        made = decisions.merge(services().identity, into, source)
+    except decisions.CannotMerge as error:
+        raise conflict("cannot_merge", str(error)) from None
+    services().wake(REPOINT)
+    return {"merge": made and {"guid": made, "profileGuid": into.guid, "from": source.guid}}, 202
+
+
+@routes.post("/merges/<guid>/revert")
+@requires("profiles:write")
+def revert(guid: str) -> tuple[Json, int]:
+    """Take back a merge: each side has its own profile again."""
+    if not decisions.revert(services().identity, guid):
+        raise unknown("merge", guid)
+    services().wake(REPOINT)
+    return {"merge": {"guid": guid, "state": "reverted"}}, 202
+
+
+@routes.delete("/profiles/<guid>")
+@requires("profiles:write")
+def delete(guid: str) -> tuple[Json, int]:
+    """Forget the person or device, with all their events."""
+    deletion = decisions.delete(services().identity, find_profile(guid))
+    services().wake(DELETE)
+    return {"deletion": {"guid": deletion}}, 202
+
+
+def find_profile(guid: str) -> ProfileRecord:
+    """The profile that the guid leads to. Raises ApiError (404)."""
+    found = profiles.find(services().identity, guid)
+    if found is None:
+        raise unknown("profile", guid)
+    return found
+
+
+def _merge_source() -> str:
+    body = request.get_json(force=True, silent=True)
+    source = body.get("from") if isinstance(body, dict) else None
+    if not isinstance(source, str) or "\0" in source or set(body) != {"from"}:
+        raise invalid_body('the body must be {"from": GUID}, with the guid of the profile to take in')
+    return source

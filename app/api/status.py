@@ -1,0 +1,84 @@
+"""Status: how much waits, what is left open, and who is there to work; it answers whatever is away."""
+
+from collections.abc import Callable
+
+import redis
+import sqlalchemy as sa
+from flask import Blueprint
+from rq import Worker
+
+from app.api.parameters import check_parameters
+from app.api.shapes import Json
+from app.auth import requires
+from app.models import DeadLetter, Repoint
+from app.services import services
+from backends.base import EventQuery
+from backends.errors import BackendUnavailable
+from backends.event import timestamp
+
+routes = Blueprint("status", __name__)
+
+NUMBERS = ("waitingEvents", "oldestWaitingSeconds", "unassociated", "unassociable", "deadLetters", "repoints")
+COUNTED_AT_MOST = 100_000
+ENTRIES_COUNTED = 100
+"""Beyond these the number of waiting events is estimated."""
+
+
+@routes.get("/status")
+@requires("status:read")
+def show() -> Json:
+    """All of it."""
+    check_parameters([])
+    return read_status()
+
+
+def read_status() -> Json:
+    """What can't be known, because its dependency is away, is null."""
+    parts = {"redis": _known(_stream), "database": _known(_notes), "backend": _known(_rows)}
+    known = {name: value for part in parts.values() for name, value in (part or {}).items()}
+    dependencies = {name: "ok" if part else "unavailable" for name, part in parts.items()}
+    return {**dict.fromkeys(NUMBERS), "workers": [], **known, "dependencies": dependencies}
+
+
+def _known(part: Callable[[], Json]) -> Json | None:
+    try:
+        return part()
+    except (redis.RedisError, BackendUnavailable):
+        return None
+
+
+def _stream() -> Json:
+    stream = services().stream
+    return {
+        "waitingEvents": stream.waiting_events(ENTRIES_COUNTED),
+        "oldestWaitingSeconds": round(stream.depth().oldest_s, 3),
+        "workers": _workers(),
+    }
+
+
+def _rows() -> Json:
+    """Rows that the scan has yet to look at, and rows about which it found nobody; each counted up to 100,000."""
+    count = services().backend.count
+    return {
+        "unassociated": count(EventQuery(looked_at=False), COUNTED_AT_MOST),
+        "unassociable": count(EventQuery(looked_at=True, associated=False), COUNTED_AT_MOST),
+    }
+
+
+def _notes() -> Json:
+    counts = {"deadLetters": DeadLetter, "repoints": Repoint}
+    with services().identity.reading() as connection:
+        return {name: connection.scalar(sa.select(sa.func.count()).select_from(model)) for name, model in counts.items()}
+
+
+def _workers() -> list[Json]:
+    """RQ's workers; one that died is listed until RQ gives it up, its `lastSeen` says so."""
+    found = Worker.all(connection=services().redis, serializer="json")
+    return [
+        {
+            "name": worker.name,
+            "state": worker.get_state(),
+            "lastSeen": timestamp(worker.last_heartbeat) if worker.last_heartbeat else None,
+        }
+        for worker in sorted(found, key=lambda worker: worker.name)
+    ]
