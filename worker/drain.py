@@ -122,7 +122,7 @@ class Drain:
 
     def _park(self, event: Event, reason: str) -> None:
         park(event, reason)
-        self.pipeline.settle(self.pipeline.verify((), [event]))
+        self.pipeline.settle(sorted(self.pipeline.store.note([event])))
         log.error("parked an event as a dead letter")
 
     def _attempts(self, events: Sequence[Event]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.identity.decisions import without_deleted
 from app.identity.repoints import Repointer
-from app.identity.store import IdentityStore
+from app.identity.store import Assigned, IdentityStore
 from app.identity.view import Pair
 from backends.base import Association, EventBackend
 from backends.event import Event
@@ -27,21 +27,18 @@ class Pipeline:
         Raises BackendUnavailable (try again), EventsRefused (one of them can never be stored).
         """
         batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
-        assigned, noted = self.identify(without_deleted(self.store, batch))
-        new = self.save(assigned)
-        noted += self.verify([event for event in assigned if event.guid in new], [e for e in assigned if e.guid not in new])
-        self.settle(noted)
+        assigned = self.identify(without_deleted(self.store, batch))
+        new = self.save(assigned.events)
+        self.settle(self.verify(assigned, new))
 
     def associate_events(self, events: Sequence[Event]) -> None:
         """The same for rows that others inserted: they are stored already, and get their profiles."""
-        assigned, noted = self.identify(events)
-        marked = self.backend.associate(
-            Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned
-        )
-        noted += self.verify([event for event in assigned if event.guid in marked], ())
-        self.settle(noted)
+        assigned = self.identify(events)
+        found = [Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned.events]
+        self.backend.associate(found)
+        self.settle(self.verify(assigned, {event.guid for event in events}))
 
-    def identify(self, events: Sequence[Event]) -> tuple[list[Event], list[Pair]]:
+    def identify(self, events: Sequence[Event]) -> Assigned:
         """Step 1."""
         return self.store.assign(events)
 
@@ -49,9 +46,9 @@ class Pipeline:
         """Step 2."""
         return self.backend.save(events)
 
-    def verify(self, stored: Sequence[Event], doubtful: Sequence[Event]) -> list[Pair]:
+    def verify(self, assigned: Assigned, stored: set[str]) -> list[Pair]:
         """Step 3, reading: what is not with its owner is noted."""
-        return self.store.verify(stored, doubtful)
+        return self.store.verify(assigned, stored)
 
     def settle(self, noted: Sequence[Pair]) -> None:
         """Step 3, correcting: what was noted is worked off, if it is not too much."""

@@ -102,10 +102,13 @@ def _home_to_take_over(view: View, changes: Changes, event: Event) -> str | None
 
 def _add_devices(view: View, changes: Changes, events: Sequence[Event]) -> None:
     needed = {event.anonymous_id for event in events if event.anonymous_id is not None}
+    homeless = {device for device in needed if not view.homes.get(("anonymous", device))}
     housed = {
-        owner.value for event in events if (owner := view.owner(event)) and owner.kind == "anonymous" and not view.home(owner)
+        event.anonymous_id
+        for event in events
+        if event.anonymous_id in homeless and (owner := view.owner(event)) and owner.kind == "anonymous"
     }
-    for device in needed:
+    for device in homeless:
         home = new_guid("pro") if device in housed else None
         if ("anonymous", device) not in view.homes:
             changes.identifiers.append(("anonymous", device, home))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.identity.placeholders import is_placeholder
 from app.identity.rule import DELETED
-from app.identity.store import IdentityStore, LostRace, lower_claim, repoints
+from app.identity.store import IdentityStore, LostRace, lower_claims, repoints
 from app.identity.view import Pair, View, claims_table, identifiers, read_view
 from app.models import Profile
 from backends.base import Assignment, EventBackend
@@ -150,14 +150,12 @@ def _write_claims(connection: sa.Connection, devices: set[str], told: dict[Pair,
     for pair in sorted(told.keys() | stored.keys()):
         if pair not in told:
             connection.execute(sa.delete(claims_table).where(*_claim_key(pair)))
-        elif pair not in stored:
-            if pair[1] in known:
-                record = {"anonymous_id": pair[0], "user_id": pair[1], "origin": "", "seen": told[pair]}
-                connection.execute(sa.insert(claims_table), [record])
-        elif told[pair] < stored[pair]:
-            lower_claim(connection, *pair, told[pair])
-        elif told[pair] > stored[pair]:
+        elif pair not in stored and pair[1] in known:
+            record = {"anonymous_id": pair[0], "user_id": pair[1], "origin": "", "seen": told[pair]}
+            connection.execute(sa.insert(claims_table), [record])
+        elif pair in stored and told[pair] > stored[pair]:
             connection.execute(sa.update(claims_table).where(*_claim_key(pair)).values(seen=told[pair]))
+    lower_claims(connection, [(*pair, seen) for pair, seen in told.items() if seen < stored.get(pair, "")])
 
 
 def _claim_key(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,7 +1,8 @@
 """IdentityStore: the set-wise steps of 03-identity, "Carrying it out", on the app's database."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -28,6 +29,15 @@ class LostRace(Exception):
     """Raised when another worker wrote first; the transaction is rolled back and what it wrote is read."""
 
 
+@dataclass(frozen=True)
+class Assigned:
+    """Events with their profiles; what was noted for re-pointing, (kind, value); and what that rests on."""
+
+    events: list[Event]
+    noted: list[Pair]
+    view: View
+
+
 class IdentityStore:
     """Identifiers, claims, homes and repoints; safe in any number of workers at once."""
 
@@ -36,27 +46,35 @@ class IdentityStore:
         self.policy = policy
         self.dialect = engine.dialect.name
 
-    def assign(self, events: Sequence[Event]) -> tuple[list[Event], list[Pair]]:
-        """Step 1: write down what the events tell of identity; return them with their profiles, and what was noted to re-point.
+    def assign(self, events: Sequence[Event]) -> Assigned:
+        """Step 1: write down what the events tell of identity; return them with their profiles.
 
         An event that names nobody gets no profile. Raises BackendUnavailable when the database is away.
         """
         return self.transact(lambda connection: self._assign(connection, events))
 
-    def verify(self, events: Sequence[Event], doubtful: Iterable[Event] = ()) -> list[Pair]:
+    def verify(self, assigned: Assigned, stored: Collection[str]) -> list[Pair]:
         """Step 3: read again, now that the events are stored; note for re-pointing what is not as it should be.
 
-        `doubtful` events (stored before, or parked) are noted in any case. Returns what was noted: (kind, value) pairs.
+        `stored` are the guids that this batch stored; the others were there before, perhaps with another time.
+        Returns all that is noted now: (kind, value) pairs.
         """
-        noted = {identifier for event in doubtful for identifier in _identifiers_of(event)}
         with self.reading() as connection:
-            view = self._view(connection, events)
-        for event in events:
-            if view.home(view.owner(event)) != event.profile_guid or self._has_lost_claim(view, event):
-                noted.update(_identifiers_of(event))
+            view = self._view(connection, assigned.events)
+        doubtful = [event for event in assigned.events if event.guid not in stored]
+        if view != assigned.view:  # somebody wrote meanwhile
+            homes = view.profiles_of(assigned.events)
+            for event, home in zip(assigned.events, homes, strict=True):
+                if home != event.profile_guid or self._has_lost_claim(view, event):
+                    doubtful.append(event)
+        return sorted({*assigned.noted, *self.note(doubtful)})
+
+    def note(self, events: Iterable[Event]) -> set[Pair]:
+        """Note the identifiers of these events for re-pointing, and return them."""
+        noted = {identifier for event in events for identifier in _identifiers_of(event)}
         if noted:
             self.transact(lambda connection: note_repoints(connection, noted))
-        return sorted(noted)
+        return noted
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
         """Do `work` in one transaction; again when another worker was first, or after a deadlock."""
@@ -80,11 +98,13 @@ class IdentityStore:
         with self.reading() as connection:
             connection.execute(sa.select(1))
 
-    def _assign(self, connection: sa.Connection, events: Sequence[Event]) -> tuple[list[Event], list[Pair]]:
+    def _assign(self, connection: sa.Connection, events: Sequence[Event]) -> Assigned:
         view = self._view(connection, events)
         if changes := plan(view, events):
             write_changes(connection, changes)
-        return [event._replace(profile_guid=view.home(view.owner(event))) for event in events], changes.repoints
+        homes = view.profiles_of(events)
+        assigned = [event._replace(profile_guid=home) for event, home in zip(events, homes, strict=True)]
+        return Assigned(assigned, changes.repoints, view)
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
         users = {event.user_id for event in events if event.user_id is not None}
@@ -124,25 +144,23 @@ def write_changes(connection: sa.Connection, changes: Changes) -> None:
     Raises LostRace, or lets the constraint speak, when another worker wrote any of it first.
     """
     moment = now()
-    kind, value, home = identifiers.c.kind, identifiers.c.value, identifiers.c.home
-    for device, released in sorted(changes.released):
-        here = sa.and_(kind == "anonymous", value == device, home == released)
-        _expect_one(connection, sa.update(identifiers).where(here).values(home=None))
-    for device, new in sorted(changes.housed):
-        here = sa.and_(kind == "anonymous", value == device, home.is_(None))
-        _expect_one(connection, sa.update(identifiers).where(here).values(home=new))
+    _exchange_homes(connection, [(device, home, None) for device, home in changes.released])
+    _exchange_homes(connection, [(device, None, home) for device, home in changes.housed])
     _insert(connection, identifiers, ("kind", "value", "home"), changes.identifiers, created_at=moment)
     _insert(connection, profiles, ("guid", "kind", "value"), changes.profiles, created_at=moment)
     _insert(connection, claims_table, ("anonymous_id", "user_id", "seen"), changes.claims, origin="")
-    for device, user, seen in sorted(changes.earlier):
-        lower_claim(connection, device, user, seen)
+    lower_claims(connection, changes.earlier)
     note_repoints(connection, changes.repoints)
 
 
-def lower_claim(connection: sa.Connection, device: str, user: str, seen: str) -> None:
-    """Let the claim by events begin at `seen`, unless it begins earlier already."""
-    here = sa.and_(claims_table.c.anonymous_id == device, claims_table.c.user_id == user, claims_table.c.origin == "")
-    connection.execute(sa.update(claims_table).where(here, claims_table.c.seen > seen).values(seen=seen))
+def lower_claims(connection: sa.Connection, claims: Sequence[tuple[str, str, str]]) -> None:
+    """Let claims by events, (device, user, seen), begin at `seen`, unless they begin earlier already."""
+    if not claims:
+        return
+    told = rows(connection.dialect.name, "told", ["device", "user_id", "seen"], sorted(claims))
+    here = sa.and_(claims_table.c.anonymous_id == told.c.device, claims_table.c.user_id == told.c.user_id)
+    is_later = sa.and_(claims_table.c.origin == "", claims_table.c.seen > told.c.seen)
+    connection.execute(sa.update(claims_table).where(here, is_later).values(seen=told.c.seen))
 
 
 def note_repoints(connection: sa.Connection, noted: Iterable[Pair]) -> None:
@@ -170,11 +188,20 @@ def _insert(
 ) -> None:
     if records:
         ordered = sorted(records, key=lambda record: [field or "" for field in record])
-        connection.execute(sa.insert(table), [{**dict(zip(columns, record, strict=True)), **same} for record in ordered])
+        fresh = rows(connection.dialect.name, "fresh", columns, ordered)
+        constants = [sa.literal(value, table.c[name].type) for name, value in same.items()]
+        select = sa.select(*fresh.c, *constants)
+        connection.execute(sa.insert(table).from_select([*columns, *same], select))
 
 
-def _expect_one(connection: sa.Connection, statement: sa.Update) -> None:
-    if connection.execute(statement).rowcount != 1:
+def _exchange_homes(connection: sa.Connection, exchanges: Sequence[tuple[str, str | None, str | None]]) -> None:
+    """Give devices another home: (device, old, new). Raises LostRace if one of them has not the old one any more."""
+    if not exchanges:
+        return
+    change = rows(connection.dialect.name, "change", ["device", "old", "new"], sorted(exchanges, key=lambda one: one[0]))
+    here = sa.and_(identifiers.c.kind == "anonymous", identifiers.c.value == change.c.device)
+    is_old = sa.or_(identifiers.c.home == change.c.old, sa.and_(identifiers.c.home.is_(None), change.c.old.is_(None)))
+    if connection.execute(sa.update(identifiers).where(here, is_old).values(home=change.c.new)).rowcount != len(exchanges):
         raise LostRace
 
 

@@ -24,7 +24,10 @@ _AFTER_ALL = "~"
 
 @dataclass
 class View:
-    """The homes, claims and merges that bear on some events. `homes` has a key for each identifier that is known."""
+    """The homes, claims and merges that bear on some events. `homes` has a key for each identifier that is known.
+
+    Two views are equal when the same events have the same owners in both.
+    """
 
     policy: Policy
     homes: dict[Pair, str | None]
@@ -60,6 +63,26 @@ class View:
     def homes_of_spans(self, device: str) -> list[tuple[str | None, str | None]]:
         """The same as profiles: (home, until)."""
         return [(self.home(span.owner), span.until) for span in self.spans(device)]
+
+    def profiles_of(self, events: Iterable[Event]) -> list[str | None]:
+        """The profile of each event: the rule, applied once a device instead of once an event where that is enough."""
+        homes, roots = self.homes, self.roots
+        of_device: dict[str, list[tuple[str | None, str | None]]] = {}
+        found: list[str | None] = []
+        for event in events:
+            user, device = event.user_id, event.anonymous_id
+            if user is not None:
+                found.append(homes.get(("user", roots.get(user, user))))
+            elif device is None:
+                found.append(None)
+            else:
+                parts = of_device.get(device) or of_device.setdefault(device, self.homes_of_spans(device))
+                found.append(_home_at(parts, event) if len(parts) > 1 else parts[0][0])
+        return found
+
+
+def _home_at(parts: list[tuple[str | None, str | None]], event: Event) -> str | None:
+    return next(home for home, until in parts if until is None or event.seen < until)
 
 
 def claim_pair(event: Event) -> Pair | None:
