@@ -83,7 +83,7 @@ class Consumer:
         try:
             return call()
         except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
+            if not any(sign in str(error) for sign in ("NOGROUP", "no such key")):
                 raise
             self._make_group()
             return call()

@@ -54,6 +54,7 @@ def main() -> None:
     with app.app_context():
         settings = services().settings
     log_to_stderr(settings.log_level)
+    logging.getLogger("rq").setLevel(logging.WARNING)
     schedule: list[tuple[Callable[[], None], int]] = [(jobs.wake_scan, settings.scan_interval_s), (jobs.tend, TEND_S)]
     while True:
         scheduler = Scheduler(redis.Redis.from_url(settings.redis_url), logging_level=logging.WARNING)
