@@ -13,12 +13,15 @@ from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, data_guid, now
 from backends.sql.copy import copy_rows, field
 from backends.sql.engine import is_outage, is_refusal, make_engine, reading
-from backends.sql.rows import among, rows
+from backends.sql.rows import among, lookup, rows
 from backends.sql.tables import event_data, events, moment_now, sound_moment
 from backends.sql.upgrades import upgrade
 
 EVENT_COLUMNS = [column.name for column in events.columns]
 DATA_COLUMNS = [column.name for column in event_data.columns]
+_PLANNER = {"enable_seqscan": "off"}
+"""Every question has its index; before PostgreSQL has gathered statistics it would rather read all the events."""
+
 UNREADABLE = "1970-01-01T00:00:00.000Z"
 _ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
 _CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), sa.literal(UNREADABLE, events.c.created_at.type))
@@ -34,7 +37,7 @@ class SqlBackend(EventBackend):
 
     @classmethod
     def open(cls, url: str) -> Self:
-        return cls(make_engine(url))
+        return cls(make_engine(url, _PLANNER))
 
     def setup(self) -> None:
         with self._writing() as connection:
@@ -101,7 +104,8 @@ class SqlBackend(EventBackend):
     def associate(self, associations: Iterable[Association]) -> set[str]:
         found = rows(self.dialect, "found", Association._fields, associations)
         waiting = events.c.profile_associated_at.is_(None)
-        mine = _locked(sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid))
+        rows_of = lookup(found, events, events.c.guid == found.c.guid)
+        mine = _locked(sa.select(found).select_from(rows_of).where(waiting).order_by(events.c.guid))
         statement = (
             sa.update(events)
             .where(events.c.guid == mine.c.guid, waiting)
@@ -265,7 +269,7 @@ class SqlBackend(EventBackend):
         until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
         statement = (
             sa.select(events.c.guid, assigned.c.to_profile)
-            .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
+            .select_from(lookup(assigned, events, events.c[kind] == assigned.c.id))
             .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
             .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
         )

@@ -13,7 +13,7 @@ def copy_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str]
     """COPY `lines`, each made by joining fields with a tab, into `table`, in the connection's transaction."""
     text = "\n".join(lines)
     cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", io.StringIO(text), size=_CHUNK)
+    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", io.BytesIO(text.encode()), size=_CHUNK)
 
 
 def field(value: str | None) -> str:

@@ -1,9 +1,10 @@
 """Engines and transactions as this project wants them, for the backend and for the app's own database alike."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,12 @@ from sqlalchemy.engine import URL, make_url
 
 STATEMENT_TIMEOUT_S = 15
 """Less than a job's 20 s, which is less than the 30 s after which a batch is taken from its worker (02-architecture)."""
+
+_SETTINGS = {
+    "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+    "timezone": "UTC",
+    "default_transaction_isolation": r"read\ committed",
+}
 
 _NOT_READY = {"42P01", "42703", "3F000", "42501"}
 """SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
@@ -31,24 +38,24 @@ def database_url(text: str) -> URL:
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
-def engine_options(url: URL) -> dict[str, Any]:
-    """What `create_engine` is given for this kind of database."""
+def engine_options(url: URL, settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """What `create_engine` is given for this kind of database; `settings` are PostgreSQL's, for each of its sessions."""
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return {"connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
-    options = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c timezone=UTC -c default_transaction_isolation=read\\ committed"
+    options = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
     return {
-        "connect_args": {"connect_timeout": 2, "options": options},
+        "connect_args": {"connect_timeout": 2, "client_encoding": "utf8", "options": options},
         "executemany_mode": "values_plus_batch",
         "pool_pre_ping": True,
     }
 
 
-def make_engine(text: str) -> sa.Engine:
+def make_engine(text: str, settings: Mapping[str, str] = MappingProxyType({})) -> sa.Engine:
     """An engine for the URL; connects when it is first used."""
     url = database_url(text)
-    engine = sa.create_engine(url, **engine_options(url))
+    engine = sa.create_engine(url, **engine_options(url, settings))
     prepare_engine(engine)
     return engine
 

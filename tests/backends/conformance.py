@@ -9,12 +9,12 @@ import pytest
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
 from backends.event import MAX_ID_LENGTH, Event, new_guid
 
-DIFFERENT_TEXTS = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "anna\t", "ann", "ａnna", "anna'", 'anna"']
+DIFFERENT_TEXTS = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "anna\t", "ann", "ａnna", "anna'"]
 
 HARD_TEXTS = [
-    "it's", '"quoted"', "back\\slash", "\\", "\\N", "\\.", "\\n", "tab\there", "line\nbreak", "return\r\n", "",
-    " ", "trailing ", "🎉👩‍👩‍👧", "\u2028\u00a0\ufeff", "%s %(x)s :name {}", "'; DROP TABLE events; --", "[1]", "null", "é" * 10_000,
-]  # fmt: skip
+    *("", " ", "trailing ", "it's", '"quoted"', "back\\slash", "\\", "\\N", "\\.", "\\n", "tab\there", "line\nbreak", "return\r\n"),
+    *("🎉👩‍👩‍👧", "\u2028\u00a0\ufeff", "%s %(x)s :name {}", "'; DROP TABLE events; --", "[1]", "null", "é" * 10_000),
+]
 
 
 def at(second: int) -> str:

@@ -1,20 +1,36 @@
 """SqlBackend passes the suite on SQLite and on PostgreSQL, and keeps its own promises to people who write SQL."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from backends.base import EventBackend
-from backends.event import Event, data_guid
-from backends.sql.backend import SqlBackend
+from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.errors import BackendUnavailable, EventsRefused
+from backends.event import MAX_ID_LENGTH, Event, data_guid
+from backends.sql.backend import UNREADABLE, SqlBackend
+from backends.sql.engine import make_engine
 from backends.sql.tables import event_data, events
-from tests.backends.conformance import BackendConformance
+from tests.backends.conformance import BackendConformance, an_event, at
 
 
 @pytest.fixture
 def backend(database_url: str) -> Iterator[SqlBackend]:
     backend = SqlBackend.open(database_url)
+    backend.setup()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[SqlBackend]:
+    backend = SqlBackend.open(postgres_url)
     backend.setup()
     yield backend
     backend.close()
@@ -38,3 +54,267 @@ def write_from_outside(backend: SqlBackend, some: Sequence[Event]) -> None:
                 row = {"guid": data_guid(event.guid, key), "event_guid": event.guid, "key": key, "value": value}
                 connection.execute(sa.insert(event_data).values(row))
             connection.execute(sa.insert(events).values({name: getattr(event, name) for name in names}))
+
+
+def sql(backend: SqlBackend, statement: str, **values: object) -> list[tuple[object, ...]]:
+    with backend.engine.begin() as connection:
+        result = connection.execute(sa.text(statement), values)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+NO_TIMES = {
+    "sqlite": ["yesterday", "13/03/2024", ""],
+    "postgresql": ["infinity", "-infinity", "10000-01-01", "0044-03-15 BC"],
+}
+
+
+class TestPeopleWhoWriteSql:
+    GUID = re.compile(r"(evt|edt)_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+    TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+    def test_a_type_and_a_user_are_a_whole_event(self, backend: SqlBackend) -> None:
+        for _ in range(20):
+            sql(backend, "INSERT INTO events (type, user_id) VALUES ('purchase', '123')")
+
+        found = backend.unassociated(99, min_age_s=0)
+
+        assert len({event.guid for event in found}) == 20
+        for event in found:
+            assert self.GUID.fullmatch(event.guid)
+            assert (event.type, event.user_id, event.anonymous_id, event.profile_guid) == ("purchase", "123", None, None)
+            assert abs(_seconds(event.created_at) - time.time()) < 60
+            for moment in (event.occurred_at, event.created_at, event.updated_at):
+                assert moment and self.TIMESTAMP.fullmatch(moment)
+        with backend.engine.connect() as connection:
+            moments = connection.execute(sa.text("SELECT occurred_at, created_at, updated_at FROM events")).all()
+        for stored in itertools.chain.from_iterable(moments):
+            assert isinstance(stored, str) or stored.microsecond % 1000 == 0
+
+    def test_event_data_needs_its_event_its_key_and_its_value(self, backend: SqlBackend) -> None:
+        sql(backend, "INSERT INTO event_data (event_guid, key, value) VALUES ('mine', 'price', '5')")
+        sql(backend, "INSERT INTO events (guid, type) VALUES ('mine', 'purchase')")
+
+        found = backend.find_by_guid("mine")
+
+        assert found and found.data == {"price": "5"}
+        assert self.GUID.fullmatch(str(sql(backend, "SELECT guid FROM event_data")[0][0]))
+
+    def test_an_event_without_a_time_occurred_when_it_was_created(self, backend: SqlBackend) -> None:
+        sql(backend, "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', NULL)")
+
+        self._assert_occurred(backend, backend.unassociated(9, min_age_s=0)[0].created_at)
+
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [
+            ("2024-03-13 10:21:14", "2024-03-13T10:21:14.000Z"),
+            ("2024-03-13 10:21", "2024-03-13T10:21:00.000Z"),
+            ("2024-03-13", "2024-03-13T00:00:00.000Z"),
+            ("2024-03-13T10:21:14Z", "2024-03-13T10:21:14.000Z"),
+            ("2024-03-13T10:21:14.5Z", "2024-03-13T10:21:14.500Z"),
+            ("2024-03-13 10:21:14.123456", "2024-03-13T10:21:14.123Z"),
+            ("2024-03-13 01:21:14+02:00", "2024-03-12T23:21:14.000Z"),
+            ("2024-03-13T10:21:14.123-05:30", "2024-03-13T15:51:14.123Z"),
+        ],
+    )
+    def test_a_time_may_be_written_as_people_do(self, backend: SqlBackend, written: str, read: str) -> None:
+        sql(backend, "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', :written)", written=written)
+
+        self._assert_occurred(backend, read)
+
+    def test_what_is_no_time_reads_as_when_it_was_created(self, backend: SqlBackend) -> None:
+        for written in NO_TIMES[backend.dialect]:
+            sql(backend, "DELETE FROM events")
+            sql(backend, "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', :written)", written=written)
+            assert len(backend.find(EventQuery(), 9)) == 1
+            self._assert_occurred(backend, backend.unassociated(9, min_age_s=0)[0].created_at)
+
+    def test_an_event_created_at_no_time_does_not_stop_the_others(self, backend: SqlBackend) -> None:
+        word = {"sqlite": "yesterday", "postgresql": "infinity"}[backend.dialect]
+        sql(backend, "INSERT INTO events (guid, type, occurred_at, created_at) VALUES ('mine', 'a', :word, :word)", word=word)
+        sql(backend, "INSERT INTO events (guid, type, user_id) VALUES ('other', 'a', 'u')")
+
+        found = backend.unassociated(9, min_age_s=0)
+        marked = backend.associate([Association(event.guid, "pro_1", None, "a") for event in found])
+
+        assert marked == {"mine", "other"}
+        assert backend.find_by_guid("mine").created_at == UNREADABLE  # type: ignore[union-attr]
+
+    def test_what_the_scan_saw_is_what_is_stored(self, backend: SqlBackend) -> None:
+        written = ["2024-03-13 10:21:14.999", "2024-03-13 10:21:14.0005", "1960-01-01", "2024-12-31 23:59:59.9996"]
+        for number, moment in enumerate(written):
+            statement = "INSERT INTO events (guid, type, occurred_at, created_at) VALUES (:guid, 'a', :moment, :moment)"
+            sql(backend, statement, guid=f"evt_{number}", moment=moment)
+        before = {event.guid: event.seen for event in backend.unassociated(9, min_age_s=0)}
+
+        backend.associate([Association(guid, "pro_1", "u", "a") for guid in before])
+
+        assert len(before) == len(written)
+        assert {event.guid: event.seen for event in backend.find(EventQuery(), 9)} == before
+        assert backend.first_sightings(["a"]) == {("a", "u"): min(before.values())}
+
+    def _assert_occurred(self, backend: SqlBackend, moment: str) -> None:
+        """Before it is associated and after, and as it is stored."""
+        [before] = backend.unassociated(9, min_age_s=0)
+        backend.associate([Association(before.guid, None, None, None)])
+        after = backend.find_by_guid(before.guid)
+
+        assert before.occurred_at == moment
+        assert after and after.occurred_at == moment
+        if backend.dialect == "sqlite":
+            assert sql(backend, "SELECT occurred_at FROM events") == [(moment,)]
+        assert [event.guid for event in backend.find(EventQuery(since=moment), 9)] == [before.guid]
+
+
+class TestRefusal:
+    def test_an_event_that_does_not_fit_takes_its_batch_along(self, postgres: SqlBackend) -> None:
+        with pytest.raises(EventsRefused, match="too long"):
+            postgres.save([an_event(), an_event(type="x" * (MAX_ID_LENGTH + 1))])
+
+        assert postgres.count(EventQuery()) == 0
+
+    @pytest.mark.parametrize("value", ["\0", "\ud800"])
+    def test_text_that_postgresql_does_not_have_is_refused(self, postgres: SqlBackend, value: str) -> None:
+        with pytest.raises(EventsRefused):
+            postgres.save([an_event(), an_event(data={"k": value})])
+
+        assert postgres.count(EventQuery()) == 0
+
+    def test_data_that_is_there_without_its_event_refuses_it(self, backend: SqlBackend) -> None:
+        event = an_event(data={"k": "v"})
+        sql(backend, "INSERT INTO event_data (event_guid, key, value) VALUES (:guid, 'k', 'w')", guid=event.guid)
+
+        with pytest.raises(EventsRefused):
+            backend.save([event])
+
+        assert backend.count(EventQuery()) == 0
+
+
+class TestOutage:
+    def test_a_store_that_is_not_set_up_is_unavailable(self, database_url: str) -> None:
+        backend = SqlBackend.open(database_url)
+
+        with pytest.raises(BackendUnavailable):
+            backend.save([an_event()])
+
+        backend.close()
+
+    def test_a_server_that_is_not_there_is_unavailable(self, tmp_path: Path) -> None:
+        backend = SqlBackend.open(f"postgresql://nobody@/nothing?host={tmp_path}")
+
+        for call in (backend.ping, backend.setup, backend.types, lambda: backend.save([an_event()])):
+            with pytest.raises(BackendUnavailable):
+                call()
+
+    def test_a_lost_connection_is_made_again(self, postgres: SqlBackend, postgres_url: str) -> None:
+        event = an_event(data={"k": "v"})
+        lost = False
+
+        @sa.event.listens_for(postgres.engine, "begin")
+        def lose(connection: sa.Connection) -> None:
+            nonlocal lost
+            if not lost:
+                lost = True
+                _terminate_others(postgres_url, connection.scalar(sa.select(sa.func.pg_backend_pid())))
+
+        with pytest.raises(BackendUnavailable):
+            postgres.save([event])
+
+        assert postgres.save([event]) == {event.guid}
+
+    def test_a_locked_table_is_an_outage_not_a_refusal(self, postgres: SqlBackend) -> None:
+        event = an_event()
+        with postgres.engine.begin() as connection:
+            connection.execute(sa.text("LOCK TABLE events"))
+            hurried = SqlBackend(postgres.engine)
+            with pytest.raises(BackendUnavailable):
+                with hurried._writing() as other:
+                    other.execute(sa.text("SET LOCAL statement_timeout = 50"))
+                    hurried._insert(other, [event])
+
+        assert postgres.save([event]) == {event.guid}
+
+
+class TestPlans:
+    """Whatever PostgreSQL knows of its tables: the work is in proportion to what is asked for, not to what is stored."""
+
+    STORED = 100_000
+    FILL = {
+        "postgresql": "SELECT n FROM generate_series(1, :stored) AS n",
+        "sqlite": "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :stored) SELECT n FROM s",
+    }
+
+    @pytest.mark.parametrize("is_analyzed", [False, True])
+    def test_no_question_reads_every_event(self, backend: SqlBackend, is_analyzed: bool) -> None:
+        self._fill(backend)
+        if is_analyzed:
+            sql(backend, "ANALYZE")
+        guids = [f"evt_{number}" for number in range(1000)]
+        questions: dict[str, Callable[[], object]] = {
+            "unassociated": lambda: backend.unassociated(1000, 2),
+            "first_sightings": lambda: backend.first_sightings([f"dev_{number}" for number in range(100)]),
+            "types": backend.types,
+            "data_keys": lambda: backend.data_keys("type_1"),
+            "identifiers": lambda: backend.identifiers(100, ("anonymous", "dev_5")),
+            "reassign users": lambda: backend.reassign([Assignment("p", user_id=f"user_{n}") for n in range(100)], 1000),
+            "reassign a device": lambda: backend.reassign([Assignment("p", anonymous_id="dev_1", since=an_event().seen)], 99),
+            "associate": lambda: backend.associate([Association(guid, None, None, None) for guid in guids]),
+            "delete": lambda: backend.delete([Assignment("p", user_id=f"user_{n}") for n in range(10)], 1000),
+            "save": lambda: backend.save([an_event(guid=guid) for guid in guids]),
+            "find a page": lambda: backend.find(EventQuery(), 100, Cursor(at(5), at(5), "evt_1")),
+            "find a type": lambda: backend.find(EventQuery(type="type_1"), 100),
+            "find a profile": lambda: backend.find(EventQuery(profile_guid="pro_1"), 100),
+            "find guids": lambda: backend.find(EventQuery(guids=guids), 1000),
+        }
+
+        walked = {name: walks for name, ask in questions.items() if (walks := _walks(backend, ask))}
+
+        assert walked == {}
+
+    def test_an_idle_scan_looks_only_at_what_waits(self, backend: SqlBackend) -> None:
+        self._fill(backend)
+
+        plans = _plans(backend, lambda: backend.unassociated(1000, 2))
+
+        assert "events_not_looked_at" in "\n".join(plans)
+
+    def _fill(self, backend: SqlBackend) -> None:
+        columns = "guid, type, user_id, anonymous_id, profile_guid, occurred_at, created_at, profile_associated_at"
+        moment = {"postgresql": "to_timestamp(n)", "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', n, 'unixepoch')"}
+        ids = "'evt_' || n, 'type_' || n % 5, 'user_' || n / 10, 'dev_' || n / 10, 'pro_' || n / 10"
+        source = self.FILL[backend.dialect].replace("SELECT n FROM", f"SELECT {ids}, {', '.join([moment[backend.dialect]] * 3)} FROM")
+        sql(backend, f"INSERT INTO events ({columns}) {source}", stored=self.STORED)
+        data = self.FILL[backend.dialect].replace("SELECT n FROM", "SELECT 'evt_' || n, 'key', 'value' FROM")
+        sql(backend, f"INSERT INTO event_data (event_guid, key, value) {data}", stored=self.STORED)
+
+
+def _walks(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
+    every_row = re.compile(r"Seq Scan on event\w*|SCAN event\w*(?! USING)|SCAN event\w* USING .*INDEX (?!events_by_t|events_not)\w*$")
+    return [line for plan in _plans(backend, ask) for line in plan.splitlines() if every_row.search(line)]
+
+
+def _plans(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
+    """The plans of the statements that `ask` executes."""
+    explain = {"postgresql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}[backend.dialect]
+    found: list[str] = []
+
+    def note(_connection: object, cursor: Any, statement: str, values: Any, _context: object, many: bool) -> None:
+        if not many and statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
+            cursor.execute(explain + statement, values)
+            found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+
+    sa.event.listen(backend.engine, "before_cursor_execute", note)
+    ask()
+    sa.event.remove(backend.engine, "before_cursor_execute", note)
+    return found
+
+
+def _terminate_others(url: str, pid: object) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    engine.dispose()
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
