@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from heapq import merge as merge_sorted
+from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -122,7 +123,7 @@ def _newest(queries: Sequence[EventQuery], limit: int, after: Cursor | None) -> 
     """The newest of all that the queries find, each once."""
     pages = [services().backend.find(query, limit, after) for query in queries]
     ordered = merge_sorted(*pages, key=place, reverse=True)
-    return [event for event, _ in zip(_once(ordered), range(limit))]
+    return list(islice(_once(ordered), limit))
 
 
 def _once(ordered: Iterator[Event]) -> Iterator[Event]:

@@ -1,0 +1,1 @@
+"""Measuring, and the data sets to measure with."""
