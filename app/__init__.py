@@ -4,13 +4,21 @@ import os
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from app import api, cli, health
+from app.answers import register_errors
+from app.auth import KeyCache, load_key
 from app.config import Settings
+from app.ingest import routes as ingest
+from app.ingest.acceptance import Acceptor
 from app.models import db
 from app.services import Services
 from app.stream import EventStream, connect
 from backends.registry import open_backend
 from backends.sql.engine import database_url, engine_options
+
+MIGRATIONS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "migrations")
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -22,8 +30,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)
-    Migrate(app, db, directory=os.path.join(os.path.dirname(app.root_path), "migrations"))
-    client = connect(settings.redis_url)
-    stream = EventStream(client, settings.buffer_max_bytes, settings.durable_ack)
-    Services(settings, client, stream, open_backend(settings.backend_url)).register(app)
+    Migrate(app, db, directory=MIGRATIONS)
+    stream = EventStream(connect(settings.redis_url), settings.buffer_max_bytes, settings.durable_ack)
+    Services(settings, stream.client, stream, open_backend(settings.backend_url)).register(app)
+    app.extensions["key_cache"] = KeyCache(load_key)
+    app.extensions["acceptor"] = Acceptor(settings)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    register_errors(app)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(ingest.blueprint)
+    if not settings.ingest_only:
+        app.register_blueprint(api.blueprint)
+    cli.register(app)
     return app

@@ -1,0 +1,1 @@
+"""The hot path: what a client sends is authenticated, validated, stamped, and handed to the stream."""

@@ -1,0 +1,119 @@
+"""From a client's JSON to an Event, or to the reason why not."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from marshmallow import ValidationError
+
+from app.config import Settings
+from app.identity.placeholders import is_placeholder
+from app.ingest.compiled import compile_schema
+from app.ingest.schemas import UNREADABLE, EventSchema, shown
+from app.ingest.times import from_ms
+from backends.event import Event, Timestamp, derived_event_guid, new_guid
+
+DAY_MS = 86_400_000
+
+
+class Rejected(Exception):
+    """Raised when an event is not taken; `details` has the messages by field."""
+
+    def __init__(self, details: dict[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {' '.join(messages)}" for name, messages in details.items()))
+        self.details = details
+
+
+@dataclass
+class Acceptance:
+    """What the events of one request have in common."""
+
+    producer_guid: str
+    ip_address: str | None
+    may_identify: bool
+    sent_ms: int | None = None
+    received_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+
+    def __post_init__(self) -> None:
+        self.created_at: Timestamp = from_ms(self.received_ms)
+
+
+class Acceptor:
+    """Turns JSON into Events by the settings' limits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._load: Callable[[Any], dict[str, Any]] = compile_schema(EventSchema())
+
+    def accept(self, raw: Any, common: Acceptance, is_large: bool) -> tuple[Event, list[str]]:
+        """The event, and warnings of what was not taken as it was sent. Raises Rejected.
+
+        `is_large` says that the body may hold an event over the limit, so that each must be measured.
+        """
+        if is_large:
+            self._check_size(raw)
+        try:
+            valid = self._load(raw)
+        except ValidationError as error:
+            raise Rejected(_messages(error)) from None
+        warnings: list[str] = []
+        user_id = self._id("userId", valid["userId"], warnings)
+        anonymous_id = self._id("anonymousId", valid["anonymousId"], warnings)
+        self._check(user_id, anonymous_id, valid, common)
+        message_id = valid["messageId"] or None
+        producer = common.producer_guid
+        event = Event(
+            derived_event_guid(producer, message_id) if message_id else new_guid("evt"),
+            valid["type"],
+            user_id,
+            anonymous_id,
+            _occurred_at(valid, common, warnings),
+            common.created_at,
+            valid["data"] or {},
+            message_id,
+            producer,
+            common.ip_address,
+        )
+        return event, warnings
+
+    def _id(self, name: str, value: str | None, warnings: list[str]) -> str | None:
+        if value is not None and is_placeholder(value, self._settings.placeholders):
+            warnings.append(f"{name} was dropped: {shown(value)} identifies nobody")
+            return None
+        return value
+
+    def _check(self, user_id: str | None, anonymous_id: str | None, valid: dict[str, Any], common: Acceptance) -> None:
+        if user_id is None and anonymous_id is None:
+            raise Rejected({"anonymousId": ["nothing says whose event it is: send a userId or an anonymousId"]})
+        if user_id is not None and not common.may_identify:
+            raise Rejected({"userId": ["this API key may send only events without a userId"]})
+        if valid["data"] and len(valid["data"]) > self._settings.max_data_keys:
+            raise Rejected({"data": [f"it has {len(valid['data'])} keys: send {self._settings.max_data_keys} at the most"]})
+
+    def _check_size(self, raw: Any) -> None:
+        try:
+            size = len(orjson.dumps(raw))
+        except TypeError:  # very long integers: orjson can't write them
+            size = len(str(raw))
+        if size > self._settings.max_event_bytes:
+            raise Rejected({"event": [f"it has {size} bytes: send {self._settings.max_event_bytes} at the most"]})
+
+
+def _occurred_at(valid: dict[str, Any], common: Acceptance, warnings: list[str]) -> Timestamp:
+    """When it happened by our clock: the client's own time, moved by how far its clock is off (04-http, "Time")."""
+    told = valid["occurredAt"] if valid["occurredAt"] is not None else valid["ocurredAt"]
+    if told is None:
+        return common.created_at
+    sent = valid["sentAt"] if valid["sentAt"] is not None else common.sent_ms
+    corrected = told if sent is None or sent == UNREADABLE else told + common.received_ms - sent
+    if told == UNREADABLE or not 0 <= corrected <= common.received_ms + DAY_MS:
+        warnings.append("occurredAt was not taken: it can't be read, or lies before 1970 or more than a day ahead")
+        return common.created_at
+    return from_ms(corrected)
+
+
+def _messages(error: ValidationError) -> dict[str, list[str]]:
+    messages = error.messages if isinstance(error.messages, dict) else {"event": error.messages}
+    return {"event" if name == "_schema" else str(name): list(found) for name, found in messages.items()}

@@ -1,0 +1,98 @@
+"""The one definition of a valid event: a marshmallow schema. Its fields convert by plain functions, which compiled.py calls too."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+from app.ingest.times import parse_ms
+from backends.event import MAX_ID_LENGTH
+
+UNREADABLE = -1
+"""Stands for a time that could not be read: no reason to refuse the event, but one to warn."""
+
+
+class Converted(fields.Field[Any]):
+    """A field whose whole meaning is one function: from JSON to the value, or a ValidationError."""
+
+    def __init__(self, convert: Callable[[Any], Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.convert = convert
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
+        return self.convert(value)
+
+
+def event_type(value: Any) -> str:
+    """A name of 1 to 191 characters."""
+    if type(value) is str and 0 < len(value) <= MAX_ID_LENGTH:
+        return value
+    raise ValidationError(f"{shown(value)} is no type: send a text of 1 to {MAX_ID_LENGTH} characters, like 'pageview'")
+
+
+def identifier(value: Any) -> str:
+    """A text or number of up to 191 characters; numbers become texts as JSON writes them."""
+    text = value if type(value) is str else _number_text(value)
+    if text is None or len(text) > MAX_ID_LENGTH:
+        raise ValidationError(f"{shown(value)} is no id: send a text or a number of up to {MAX_ID_LENGTH} characters")
+    return text
+
+
+def moment(value: Any) -> int:
+    """Milliseconds since 1970, or UNREADABLE."""
+    found = parse_ms(value)
+    return UNREADABLE if found is None or found < 0 else found
+
+
+def event_data(value: Any) -> dict[str, str]:
+    """Keys of 1 to 191 characters, values as texts; null values are left out (04-http, "Values")."""
+    if type(value) is not dict:
+        raise ValidationError(f"{shown(value)} is no data: send an object of keys and values")
+    found = {}
+    for key, one in value.items():
+        if not 0 < len(key) <= MAX_ID_LENGTH:
+            raise ValidationError(f"the key {shown(key)} has {len(key)} characters: send 1 to {MAX_ID_LENGTH}")
+        if type(one) is str:
+            found[key] = one
+        elif one is not None:
+            found[key] = _json_text(one)
+    return found
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: short."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+class EventSchema(Schema):
+    """The seed's event as a client sends it. What is not named here is ignored."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        unknown = EXCLUDE
+
+    type = Converted(event_type, required=True)
+    userId = Converted(identifier, allow_none=True, load_default=None)
+    anonymousId = Converted(identifier, allow_none=True, load_default=None)
+    occurredAt = Converted(moment, allow_none=True, load_default=None)
+    # As the original Grouparoo web client spells it (09-sdks).
+    ocurredAt = Converted(moment, allow_none=True, load_default=None)
+    sentAt = Converted(moment, allow_none=True, load_default=None)
+    messageId = Converted(identifier, allow_none=True, load_default=None)
+    data = Converted(event_data, allow_none=True, load_default=None)
+
+
+def _number_text(value: Any) -> str | None:
+    return _json_text(value) if isinstance(value, bool | int | float) else None
+
+
+def _json_text(value: Any) -> str:
+    """The value as JSON writes it, without blanks."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,80 @@
+"""API keys: making, revoking and rotating them. A key is shown once; only its SHA-256 is stored."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from app.models import ApiKey, db
+from backends.event import new_guid, now
+
+PERMISSIONS = {
+    "events:write": "send events",
+    "events:write:anonymous": "send events without a userId",
+    "events:read": "read events",
+    "profiles:read": "read profiles",
+    "profiles:write": "merge, revert and delete profiles",
+    "dead-letters:read": "read dead letters",
+    "dead-letters:write": "retry and drop dead letters",
+    "keys:read": "list API keys",
+    "keys:write": "make, revoke and rotate API keys",
+    "apps:read": "read apps, sources and property rules",
+    "apps:write": "change apps, sources and property rules",
+    "status:read": "see how the service does",
+}
+"""Topic and mode, as in Grouparoo. A key grants only what it has."""
+
+
+class UnknownPermission(ValueError):
+    """Raised when a permission is not one of PERMISSIONS; the message lists them."""
+
+
+def hash_key(key: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = ()) -> tuple[ApiKey, str]:
+    """Make a key; returns the row, and the key itself, which nobody can look up later. Raises UnknownPermission."""
+    wanted = list(permissions)
+    if unknown := [permission for permission in wanted if permission not in PERMISSIONS]:
+        raise UnknownPermission(f"unknown permissions {', '.join(unknown)}: there are {', '.join(PERMISSIONS)}")
+    key, moment = secrets.token_urlsafe(32), now()
+    row = ApiKey(
+        guid=new_guid("key"),
+        name=name,
+        key_hash=hash_key(key),
+        permissions=wanted,
+        origins=list(origins),
+        created_at=moment,
+        updated_at=moment,
+    )
+    db.session.add(row)
+    db.session.commit()
+    return row, key
+
+
+def list_keys() -> list[ApiKey]:
+    """All keys, the revoked ones too, oldest first."""
+    return list(db.session.scalars(sa.select(ApiKey).order_by(ApiKey.created_at, ApiKey.guid)))
+
+
+def revoke_key(guid: str) -> ApiKey | None:
+    """Revoke a key; within ten seconds no process takes it any more. None if there is none of that guid."""
+    row = db.session.get(ApiKey, guid)
+    if row is not None and row.revoked_at is None:
+        row.revoked_at = row.updated_at = now()
+        db.session.commit()
+    return row
+
+
+def rotate_key(guid: str) -> tuple[ApiKey, str] | None:
+    """Give the producer a new key under the same guid; the old one ends within ten seconds. None if there is none."""
+    row = db.session.get(ApiKey, guid)
+    if row is None or row.revoked_at is not None:
+        return None
+    key = secrets.token_urlsafe(32)
+    row.key_hash, row.updated_at = hash_key(key), now()
+    db.session.commit()
+    return row, key
