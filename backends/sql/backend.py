@@ -13,7 +13,7 @@ from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, data_guid, now
 from backends.sql.copy import copy_rows, field
 from backends.sql.engine import is_outage, is_refusal, make_engine, reading
-from backends.sql.rows import among, lookup, rows
+from backends.sql.rows import among, rows
 from backends.sql.tables import event_data, events, moment_now, sound_moment
 from backends.sql.upgrades import upgrade
 
@@ -104,8 +104,7 @@ class SqlBackend(EventBackend):
     def associate(self, associations: Iterable[Association]) -> set[str]:
         found = rows(self.dialect, "found", Association._fields, associations)
         waiting = events.c.profile_associated_at.is_(None)
-        rows_of = lookup(found, events, events.c.guid == found.c.guid)
-        mine = _locked(sa.select(found).select_from(rows_of).where(waiting).order_by(events.c.guid))
+        mine = _locked(sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid))
         statement = (
             sa.update(events)
             .where(events.c.guid == mine.c.guid, waiting)
@@ -269,7 +268,7 @@ class SqlBackend(EventBackend):
         until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
         statement = (
             sa.select(events.c.guid, assigned.c.to_profile)
-            .select_from(lookup(assigned, events, events.c[kind] == assigned.c.id))
+            .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
             .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
             .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
         )

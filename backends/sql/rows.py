@@ -1,12 +1,10 @@
 """Python records as a table inside a query, on each database: one parameter instead of thousands."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.compiler import compiles
 
 
 def rows(dialect: str, name: str, columns: Sequence[str], records: Iterable[Sequence[str | None]]) -> sa.Subquery:
@@ -24,20 +22,6 @@ def among(dialect: str, column: sa.ColumnElement[str], values: Iterable[str]) ->
         return column == sa.func.any(sa.func.array(wanted))
     table = rows(dialect, "wanted", ["value"], ((value,) for value in values))
     return column.in_(sa.select(table.c.value))
-
-
-class lookup(sa.sql.selectable.Join):
-    """`records JOIN table`, whose rows are looked up record by record."""
-
-    inherit_cache = True
-
-
-@compiles(lookup, "sqlite")
-def _lookup_on_sqlite(element: lookup, compiler: Any, **options: Any) -> str:
-    # SQLite does not know how few the records are; a CROSS JOIN keeps to its order (sqlite.org/lang_select.html).
-    sides = {**options, "asfrom": True}
-    on = compiler.process(element.onclause, from_linter=options.get("from_linter"))
-    return f"{compiler.process(element.left, **sides)} CROSS JOIN {compiler.process(element.right, **sides)} ON {on}"
 
 
 def _postgresql(columns: Sequence[str]) -> str:

@@ -9,11 +9,11 @@ import pytest
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
 from backends.event import MAX_ID_LENGTH, Event, new_guid
 
-DIFFERENT_TEXTS = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "anna\t", "ann", "ａnna", "anna'"]
+DIFFERENT_TEXTS = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "ann", "ａnna", "anna'"]
 
 HARD_TEXTS = [
-    *("", " ", "trailing ", "it's", '"quoted"', "back\\slash", "\\", "\\N", "\\.", "\\n", "tab\there", "line\nbreak", "return\r\n"),
-    *("🎉👩‍👩‍👧", "\u2028\u00a0\ufeff", "%s %(x)s :name {}", "'; DROP TABLE events; --", "[1]", "null", "é" * 10_000),
+    *("", " ", "trailing ", '"quoted"', "back\\slash", "\\", "\\N", "\\.", "\\n", "tab\there", "line\nbreak", "end\r\n"),
+    *("🎉👩‍👩‍👧", "\u2028\u00a0\ufeff", "%s %(x)s :name {}", "'; DROP TABLE events; --", "[1]", "null", "it's", "é" * 10_000),
 ]
 
 
@@ -124,7 +124,7 @@ class Saving:
 
     @pytest.mark.parametrize("field", ["guid", "type", "user_id", "anonymous_id", "profile_guid"])
     def test_texts_that_only_look_alike_are_different(self, backend: EventBackend, field: str) -> None:
-        events = [an_event(**{field: text}) for text in DIFFERENT_TEXTS]
+        events = [an_event(0, **{field: text}) for text in DIFFERENT_TEXTS]
 
         saved = backend.save(events)
 
@@ -159,7 +159,7 @@ class Saving:
         batch = [an_event(number) for number in range(80)]
         pieces = [batch[start::8] + batch[start + 1 :: 8] for start in range(8)]
 
-        saved = at_once(*[lambda piece=piece: backend.save(piece) for piece in pieces])  # type: ignore[misc]
+        saved = at_once(*[lambda piece=piece: backend.save(piece) for piece in pieces])
 
         assert sorted(guid for some in saved for guid in some) == sorted(guids(batch))
 
@@ -382,8 +382,7 @@ class Assigning:
 
     def test_first_sightings_are_the_earliest_by_every_measure(self, backend: EventBackend) -> None:
         def together(guid: str, occurred: int, created: int, user: str = "u") -> Event:
-            moments = {"occurred_at": at(occurred), "created_at": at(created)}
-            return an_event(guid=f"evt_{guid}", anonymous_id="a", user_id=user, **moments)
+            return an_event(occurred, guid=f"evt_{guid}", created_at=at(created), anonymous_id="a", user_id=user)
 
         tied = [together("b", 5, 7), together("a", 5, 7), together("0", 5, 8), together("1", 6, 1)]
         backend.save([*tied, an_event(anonymous_id="a"), an_event(user_id="u"), together("v", 1, 1, "v")])

@@ -281,15 +281,16 @@ class TestPlans:
     def _fill(self, backend: SqlBackend) -> None:
         columns = "guid, type, user_id, anonymous_id, profile_guid, occurred_at, created_at, profile_associated_at"
         moment = {"postgresql": "to_timestamp(n)", "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', n, 'unixepoch')"}
-        ids = "'evt_' || n, 'type_' || n % 5, 'user_' || n / 10, 'dev_' || n / 10, 'pro_' || n / 10"
-        source = self.FILL[backend.dialect].replace("SELECT n FROM", f"SELECT {ids}, {', '.join([moment[backend.dialect]] * 3)} FROM")
+        ids = "'evt_' || n, 'type_' || (n % 5), 'user_' || (n / 10), 'dev_' || (n / 10), 'pro_' || (n / 10)"
+        moments = ", ".join([moment[backend.dialect]] * 3)
+        source = self.FILL[backend.dialect].replace("SELECT n FROM", f"SELECT {ids}, {moments} FROM")
         sql(backend, f"INSERT INTO events ({columns}) {source}", stored=self.STORED)
         data = self.FILL[backend.dialect].replace("SELECT n FROM", "SELECT 'evt_' || n, 'key', 'value' FROM")
         sql(backend, f"INSERT INTO event_data (event_guid, key, value) {data}", stored=self.STORED)
 
 
 def _walks(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
-    every_row = re.compile(r"Seq Scan on event\w*|SCAN event\w*(?! USING)|SCAN event\w* USING .*INDEX (?!events_by_t|events_not)\w*$")
+    every_row = re.compile(r"Seq Scan on event|SCAN event\w*\b(?! USING)|SCAN event\w* .*INDEX (?!events_by_t|events_not)")
     return [line for plan in _plans(backend, ask) for line in plan.splitlines() if every_row.search(line)]
 
 
