@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, cli, health
 from app.answers import register_errors
 from app.auth import KeyCache, load_key
-from app.config import Settings
+from app.config import ROOT, Settings
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
 from app.models import db
@@ -17,8 +17,6 @@ from app.services import Services
 from app.stream import EventStream, connect
 from backends.registry import open_backend
 from backends.sql.engine import database_url, engine_options
-
-MIGRATIONS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "migrations")
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -30,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)
-    Migrate(app, db, directory=MIGRATIONS)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
     stream = EventStream(connect(settings.redis_url), settings.buffer_max_bytes, settings.durable_ack)
     Services(settings, stream.client, stream, open_backend(settings.backend_url)).register(app)
     app.extensions["key_cache"] = KeyCache(load_key)

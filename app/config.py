@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError
@@ -14,6 +15,10 @@ PLACEHOLDERS = (
 )
 
 
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder with the Procfile; data of one's own lie under its var/."""
+
+
 class InvalidSettings(Exception):
     """Raised when the environment can't be understood; the message names each variable and what to do."""
 
@@ -22,7 +27,7 @@ class InvalidSettings(Exception):
 class Settings:
     """What the operator decides. Each field is the environment variable of the same name in upper case."""
 
-    database_url: str = "sqlite:///var/grouparoo.sqlite3"
+    database_url: str = f"sqlite:///{ROOT}/var/grouparoo.sqlite3"
     redis_url: str = "redis://127.0.0.1:6379/0"
     event_backend_url: str = ""
     secret_key: str = ""

@@ -1,14 +1,21 @@
-"""The command line: `flask --app app …`."""
-
-from importlib import import_module
+"""The command line: `flask --app app …`, or bin/flask."""
 
 from flask import Flask
 
-MODULES = ("keys", "events", "profiles", "dead_letters", "operations")
+from app.cli import dead_letters, events, keys, operations, profiles
+
+COMMANDS = (
+    keys.group,
+    events.group,
+    profiles.group,
+    dead_letters.group,
+    operations.release,
+    operations.reindex,
+    operations.status,
+)
 
 
 def register(app: Flask) -> None:
-    """Add every command; each module has a list of them in `commands`."""
-    for name in MODULES:
-        for command in import_module(f"app.cli.{name}").commands:
-            app.cli.add_command(command)
+    """Add every command to the app."""
+    for command in COMMANDS:
+        app.cli.add_command(command)

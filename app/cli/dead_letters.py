@@ -51,3 +51,6 @@ def _each(act: Callable[[Sequence[str]], int], guids: tuple[str, ...], is_all: b
         raise click.UsageError("name GUIDS, or say --all")
     chosen = list(db.session.scalars(sa.select(DeadLetter.guid))) if is_all else list(guids)
     return sum(act(chosen[start : start + AT_ONCE]) for start in range(0, len(chosen), AT_ONCE))
+
+
+commands = (group,)

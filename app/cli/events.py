@@ -62,3 +62,6 @@ def show(guid: str) -> None:
 def _form_of(file: Path) -> str:
     suffixes = [suffix for suffix in file.suffixes if suffix != ".gz"]
     return "ndjson" if suffixes and suffixes[-1].lower() in (".ndjson", ".jsonl", ".json") else "csv"
+
+
+commands = (group,)

@@ -8,11 +8,10 @@ from rich.table import Table
 
 from app.keys import PERMISSIONS, UnknownPermission, create_key, list_keys, revoke_key, rotate_key
 
-keys = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
-commands = [keys]
+group = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
 
 
-@keys.command("create")
+@group.command("create")
 @click.option("--name", required=True, help="Who will use it, for example 'Web API'.")
 @click.option("--permission", "permissions", multiple=True, help="What it may do; may be given several times.")
 @click.option("--all", "is_for_all", is_flag=True, help="It may do everything.")
@@ -26,7 +25,7 @@ def create(name: str, permissions: tuple[str, ...], is_for_all: bool, origins: t
     click.echo(f"{row.guid}: {key}")
 
 
-@keys.command("list")
+@group.command("list")
 def list_all() -> None:
     """List all keys."""
     table = Table("guid", "name", "permissions", "origins", "created", "revoked")
@@ -42,7 +41,7 @@ def list_all() -> None:
     Console().print(table)
 
 
-@keys.command("revoke")
+@group.command("revoke")
 @click.argument("guid")
 def revoke(guid: str) -> None:
     """Revoke a key: it ends within ten seconds."""
@@ -51,7 +50,7 @@ def revoke(guid: str) -> None:
     click.echo(f"revoked {guid}")
 
 
-@keys.command("rotate")
+@group.command("rotate")
 @click.argument("guid")
 def rotate(guid: str) -> None:
     """Make a new key under the same guid and print it, once; the old one ends within ten seconds."""

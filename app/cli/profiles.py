@@ -75,3 +75,6 @@ def _named(guid: str | None, user_id: str | None, anonymous_id: str | None) -> P
 
 def _profile(guid: str) -> ProfileRecord:
     return profiles.find(services().identity, guid) or fail(f"there is no profile {guid!r}")
+
+
+commands = (group,)
