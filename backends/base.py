@@ -92,7 +92,10 @@ class EventBackend(ABC):
 
     @abstractmethod
     def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
-        """Up to `limit` events, newest first by (occurredAt, createdAt, guid), from behind `after` on."""
+        """Up to `limit` events, newest first by (occurredAt, createdAt, guid), from behind `after` on.
+
+        A row that nobody has looked at yet, and whose time is missing or oddly written, may stand elsewhere until then.
+        """
 
     @abstractmethod
     def count(self, query: EventQuery, at_most: int | None = None) -> int:
@@ -111,7 +114,7 @@ class EventBackend(ABC):
         """Up to `limit` rows that nobody has looked at yet and that are older than `min_age_s`, oldest first, without data.
 
         Costs nothing when there are none, however many events are stored.
-        A row without occurredAt has its createdAt for it.
+        A row without occurredAt, or with one that is no Timestamp, has its createdAt for it, here and from then on.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import RLock
 from typing import Self
 
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
@@ -14,7 +14,7 @@ class MemoryBackend(EventBackend):
 
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
-        self._lock = Lock()
+        self._lock = RLock()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -65,13 +65,13 @@ class MemoryBackend(EventBackend):
         return {one.guid for one in waiting}
 
     def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
-        moving = [
-            (event.guid, assignment.profile_guid)
-            for assignment in assignments
-            for event in self._selected(assignment)
-            if event.profile_associated_at and event.profile_guid != assignment.profile_guid
-        ][:limit]
         with self._lock:
+            moving = [
+                (event.guid, assignment.profile_guid)
+                for assignment in assignments
+                for event in self._selected(assignment)
+                if event.profile_associated_at and event.profile_guid != assignment.profile_guid
+            ][:limit]
             for guid, profile_guid in moving:
                 self._change(guid, profile_guid=profile_guid)
         return len(moving)

@@ -20,6 +20,9 @@ _SETTINGS = {
     "default_transaction_isolation": r"read\ committed",
 }
 
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3, "tcp_user_timeout": 14_000}
+"""A server that vanished without a word is given up after 14 s."""
+
 _NOT_READY = {"42P01", "42703", "3F000", "42501"}
 """SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
 
@@ -46,7 +49,7 @@ def engine_options(url: URL, settings: Mapping[str, str] = MappingProxyType({}))
         return {"connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
     options = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
     return {
-        "connect_args": {"connect_timeout": 2, "client_encoding": "utf8", "options": options},
+        "connect_args": {"connect_timeout": 2, "client_encoding": "utf8", "options": options, **_KEEPALIVE},
         "executemany_mode": "values_plus_batch",
         "pool_pre_ping": True,
     }
