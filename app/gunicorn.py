@@ -15,6 +15,7 @@ max_requests_jitter = 10_000
 # A heartbeat on a real disk can block for seconds (gunicorn FAQ, "How do I avoid Gunicorn excessively blocking in os.fchmod?").
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
+loglevel = "warning"
 # The path without the query: a query may hold keys and ids.
 accesslog = "-" if os.environ.get("ACCESS_LOG") == "1" else None
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'

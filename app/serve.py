@@ -90,7 +90,7 @@ def print_keys(app: Flask) -> None:
             return
         _, owner = create_key("owner", PERMISSIONS)
         _, writer = create_key("clients", ["events:write"])
-    print(f"API key: {owner}\nWrite key: {writer}\nThey are shown once. Send a first event:\n")
+    print(f"API key: {owner}\nWrite key: {writer}\nThey are shown once. Send a first event:\n", flush=True)
     data = """'{"type": "pageview", "anonymousId": "person_1", "data": {"path": "/"}}'"""
     url = f"http://127.0.0.1:{os.environ['PORT']}/api/v1/track"
     print(f"curl -H 'Authorization: Bearer {writer}' -H 'Content-Type: application/json' -d {data} {url}\n")
@@ -151,6 +151,8 @@ def supervisor_config(embedded_port: int | None) -> RawConfigParser:
         "loglevel": "warn",
         "pidfile": str(VAR / "supervisord.pid"),
     }
+    if os.geteuid() == 0:
+        config["supervisord"]["user"] = "root"  # or supervisord asks on each start whether that is meant
     if embedded_port is not None:
         (VAR / "redis").mkdir(exist_ok=True)
         config["program:redis"] = program(embedded_redis(embedded_port), priority=1)
@@ -158,7 +160,7 @@ def supervisor_config(embedded_port: int | None) -> RawConfigParser:
     for name, command in processes.items():
         if name != "release":
             config[f"program:{name}"] = program(command, priority=10)
-    config["program:worker"] |= {"numprocs": os.environ["WORKERS"], "process_name": "worker_%(process_num)d"}
+    config["program:worker"].update(numprocs=os.environ["WORKERS"], process_name="worker_%(process_num)d")
     return config
 
 
