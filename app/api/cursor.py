@@ -14,7 +14,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 def write_cursor(fields: tuple[str, ...]) -> str:
     """The place behind the record whose sort key this is."""
-    return base64.urlsafe_b64encode(orjson.dumps(fields)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps(list(fields))).decode().rstrip("=")
 
 
 def read_cursor(text: str, moments: int, guids: int = 1) -> tuple[str, ...]:

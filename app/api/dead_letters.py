@@ -6,17 +6,16 @@ from flask import Blueprint, request
 from app import dead_letters
 from app.api.cursor import read_cursor, write_cursor
 from app.api.parameters import check_parameters, read_limit
-from app.api.refusals import unavailable, unknown
+from app.api.refusals import unknown
 from app.api.shapes import Json, dead_letter_shape
 from app.auth import requires
 from app.models import DeadLetter, db
-from app.stream import BufferFull
 
 routes = Blueprint("dead_letters", __name__)
 
 
 @routes.get("/dead-letters")
-@requires("events:read")
+@requires("dead-letters:read")
 def list_all() -> Json:
     """The newest first."""
     check_parameters(["limit", "after"])
@@ -29,20 +28,16 @@ def list_all() -> Json:
 
 
 @routes.post("/dead-letters/<guid>/retry")
-@requires("profiles:write")
+@requires("dead-letters:write")
 def retry(guid: str) -> tuple[Json, int]:
     """Put the event back into the stream."""
-    try:
-        count = dead_letters.retry([guid])
-    except BufferFull as error:
-        raise unavailable(str(error)) from None
-    if not count:
+    if not dead_letters.retry([guid]):
         raise unknown("dead letter", guid)
     return {"deadLetter": {"guid": guid, "state": "queued"}}, 202
 
 
 @routes.delete("/dead-letters/<guid>")
-@requires("profiles:write")
+@requires("dead-letters:write")
 def drop(guid: str) -> Json:
     """Forget the event for good."""
     if not dead_letters.drop([guid]):

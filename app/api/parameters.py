@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 from flask import request
 
 from app.api.refusals import invalid_parameter, unknown_parameters
-from backends.event import Timestamp, timestamp
+from app.ingest.times import from_ms, parse_ms
+from backends.event import Timestamp
 
 LIMIT_DEFAULT = 50
 LIMIT_MOST = 1000
 DATA_PREFIX = "data."
-EPOCH_MS_FROM = 10**11
-"""Numbers from here on are milliseconds: as seconds they would be in the year 5138."""
+BEYOND_MS = 253_402_300_800_000
+"""The year 10000."""
 
 
 def check_parameters(known: Collection[str], takes_data: bool = False) -> None:
@@ -56,18 +56,11 @@ def read_moment(name: str) -> Timestamp | None:
     text = request.args.get(name)
     if text is None:
         return None
-    try:
-        return _moment(text)
-    except (ValueError, OverflowError, OSError):
-        raise invalid_parameter(name, text, "it must be a time like 2026-11-23T10:00:00Z") from None
-
-
-def _moment(text: str) -> Timestamp:
-    if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
-        number = float(text)
-        return timestamp(datetime.fromtimestamp(number / 1000 if number >= EPOCH_MS_FROM else number, UTC))
     # A '+' that stands in a URL as it is arrives as a blank.
-    return timestamp(datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if "T" in text else text))
+    found = parse_ms(re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if "T" in text else text)
+    if found is None or not 0 <= found < BEYOND_MS:
+        raise invalid_parameter(name, text, "it must be a time from 1970 on, like 2026-11-23T10:00:00Z")
+    return from_ms(found)
 
 
 def _is_data(name: str) -> bool:

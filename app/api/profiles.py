@@ -11,6 +11,7 @@ from app.api.shapes import Json, identifier_shapes, profile_shape
 from app.auth import requires
 from app.identity import decisions, profiles
 from app.identity.profiles import ProfileRecord
+from app.ingest.body import read_json
 from app.services import services
 from app.stream import DELETE, REPOINT
 
@@ -118,8 +119,8 @@ def find_profile(guid: str) -> ProfileRecord:
 
 
 def _merge_source() -> str:
-    body = request.get_json(force=True, silent=True)
+    body, _ = read_json(services().settings.max_body_bytes)
     source = body.get("from") if isinstance(body, dict) else None
-    if not isinstance(source, str) or "\0" in source or set(body) != {"from"}:
+    if not isinstance(source, str) or set(body) != {"from"}:
         raise invalid_body('the body must be {"from": GUID}, with the guid of the profile to take in')
     return source

@@ -31,11 +31,6 @@ def conflict(code: str, message: str) -> ApiError:
     return ApiError(code, 409, message, {})
 
 
-def unavailable(message: str) -> ApiError:
-    """503: try again later."""
-    return ApiError("unavailable", 503, message, {})
-
-
 def refuse_unreadable_path(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """No id holds a NUL, and PostgreSQL takes none in a question either."""
     for name, value in (values or {}).items():

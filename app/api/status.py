@@ -10,6 +10,7 @@ from rq import Worker
 from app.api.parameters import check_parameters
 from app.api.shapes import Json
 from app.auth import requires
+from app.health import dependencies
 from app.models import DeadLetter, Repoint
 from app.services import services
 from backends.base import EventQuery
@@ -34,17 +35,15 @@ def show() -> Json:
 
 def read_status() -> Json:
     """What can't be known, because its dependency is away, is null."""
-    parts = {"redis": _known(_stream), "database": _known(_notes), "backend": _known(_rows)}
-    known = {name: value for part in parts.values() for name, value in (part or {}).items()}
-    dependencies = {name: "ok" if part else "unavailable" for name, part in parts.items()}
-    return {**dict.fromkeys(NUMBERS), "workers": [], **known, "dependencies": dependencies}
+    nothing = {**dict.fromkeys(NUMBERS), "workers": []}
+    return {**nothing, **_known(_stream), **_known(_notes), **_known(_rows), "dependencies": dependencies()}
 
 
-def _known(part: Callable[[], Json]) -> Json | None:
+def _known(part: Callable[[], Json]) -> Json:
     try:
         return part()
     except (redis.RedisError, BackendUnavailable):
-        return None
+        return {}
 
 
 def _stream() -> Json:

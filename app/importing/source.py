@@ -92,8 +92,8 @@ class Place:
 def _record(line: int, header: list[str], row: list[str], problem: str) -> Record:
     if not problem and len(row) != len(header):
         problem = f"it has {len(row)} columns, the header has {len(header)}"
-    if not problem and any("\udc80" <= character <= "\udcff" for character in "".join(row)):
-        problem = "it is not UTF-8"
+    if not problem and not all(map(_is_storable, row)):
+        problem = "it is not UTF-8, or holds a NUL"
     return Record(line, {} if problem else dict(zip(header, row, strict=True)), problem)
 
 
@@ -110,4 +110,11 @@ def _parsed(line: int, text: bytes) -> Record:
         return Record(line, {}, f"it is not JSON: {error}")
     if not isinstance(values, dict):
         return Record(line, {}, "it is not a JSON object")
+    if b"\\u0000" in text and not _is_storable(str(values)):
+        return Record(line, {}, "it holds a NUL")
     return Record(line, values)
+
+
+def _is_storable(text: str) -> bool:
+    """No NUL, and no byte that is not UTF-8 (read as a lone surrogate)."""
+    return text.isascii() and "\0" not in text or "\0" not in text and text.encode(errors="replace").decode() == text

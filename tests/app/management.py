@@ -1,19 +1,15 @@
 """What the tests of management and reading share: a client with a key, and events that are stored in this very process."""
 
-import hashlib
-import secrets
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.models import ApiKey, db
+from app.keys import PERMISSIONS, create_key
 from app.services import services
 from backends.event import Event, new_guid, now
 from worker.pipeline import Pipeline
-
-PERMISSIONS = ["events:read", "events:write", "profiles:read", "profiles:write", "status:read"]
 
 
 class Reader:
@@ -42,22 +38,10 @@ class Reader:
         return self.client.delete(f"/api/v1{path}", headers=self.headers)
 
 
-def make_key(permissions: list[str]) -> tuple[str, str]:
-    """A new key and its guid."""
-    key = secrets.token_urlsafe(32)
-    guid = new_guid("key")
-    digest = hashlib.sha256(key.encode()).hexdigest()
-    row = ApiKey(guid=guid, name="test", key_hash=digest, permissions=permissions, origins=[])
-    row.created_at = row.updated_at = now()
-    db.session.add(row)
-    db.session.commit()
-    return key, guid
-
-
 def make_reader(app: Flask, permissions: list[str] | None = None) -> Reader:
     """A reader with a key of its own; by default it may do everything."""
     with app.app_context():
-        key, _ = make_key(PERMISSIONS if permissions is None else permissions)
+        _, key = create_key("test", PERMISSIONS if permissions is None else permissions)
     return Reader(app.test_client(), key)
 
 

@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 
 from app.dead_letters import park
-from app.models import ApiKey, db
-from backends.event import derived_event_guid, now
-from tests.app.management import Reader, make_event, make_key, make_reader, queue, store
+from app.keys import create_key, revoke_key
+from backends.event import derived_event_guid
+from tests.app.management import Reader, make_event, make_reader, queue, store
 
 
 @pytest.fixture
@@ -110,11 +110,8 @@ def test_the_end_of_a_time_span_is_not_in_it(app: Flask, reader: Reader) -> None
 
 def test_a_message_is_found_whichever_key_sent_it(app: Flask, reader: Reader) -> None:
     with app.app_context():
-        _, producer = make_key(["events:write"])
-        revoked = db.session.get(ApiKey, producer)
-        assert revoked is not None
-        revoked.revoked_at = now()
-        db.session.commit()
+        producer = create_key("old phone", ["events:write"])[0].guid
+        revoke_key(producer)
     event = make_event(
         guid=derived_event_guid(producer, "m-7"), message_id="m-7", producer_guid=producer, user_id="ann"
     )

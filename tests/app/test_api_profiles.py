@@ -126,7 +126,7 @@ def test_a_device_takes_nobody_in(app: Flask, reader: Reader) -> None:
     assert reader.post(f"/profiles/{person}/merge", {"from": device}).status_code == 202
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"from": 3}, {"from": "a\0"}, {"from": "x", "more": 1}])
+@pytest.mark.parametrize("body", [None, [], {}, {"from": 3}, {"from": "x", "more": 1}])
 def test_a_merge_names_its_source(app: Flask, reader: Reader, body: object) -> None:
     store(app, make_event(user_id="ann"))
     answer = reader.post(f"/profiles/{guid_of(reader, 'userId', 'ann')}/merge", body)
