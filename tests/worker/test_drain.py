@@ -1,0 +1,133 @@
+"""From the stream to the profiles, and what becomes of events that can't be stored."""
+
+import pytest
+import redis
+import sqlalchemy as sa
+from flask import Flask
+
+from app import dead_letters
+from app.models import DeadLetter, db
+from app.services import services
+from app.stream import BYTES, DRAIN, GROUP, STREAM, wanted
+from backends.base import EventQuery
+from backends.event import Event, derived_event_guid
+from tests.worker.conftest import sql
+from worker import jobs
+
+
+def made_event(message: str, user: str | None = "ann", device: str | None = None, type: str = "visit") -> Event:
+    moment = "2026-01-01T00:00:00.000Z"
+    return Event(derived_event_guid("key", message), type, user, device, moment, moment, {"path": "/"}, message, "key")
+
+
+def stored() -> list[Event]:
+    return services().backend.find(EventQuery(), 1000)
+
+
+@pytest.fixture
+def client(at_work: Flask) -> redis.Redis:
+    return services().redis
+
+
+def test_what_was_accepted_is_stored_and_the_stream_is_empty(at_work: Flask, client: redis.Redis) -> None:
+    events = [made_event(str(number)) for number in range(1200)]
+    services().stream.append(events)
+
+    jobs.drain()
+
+    assert {event.guid for event in services().backend.find(EventQuery(), 5000)} == {event.guid for event in events}
+    assert client.xlen(STREAM) == 0
+    assert client.get(BYTES) == b"0"
+    assert client.xpending(STREAM, GROUP)["pending"] == 0
+
+
+def test_an_event_keeps_all_it_was_sent_with(at_work: Flask) -> None:
+    sent = made_event("1", "ann", "phone")._replace(ip_address="192.0.2.1", data={"k": "v\t\\N\n", "é": "\U0001f600"})
+    services().stream.append([sent])
+
+    jobs.drain()
+
+    kept = stored()[0]
+    assert kept[:10] == sent[:10]
+    assert kept.profile_guid and kept.profile_associated_at
+
+
+def test_the_same_message_is_stored_once_as_it_came_first(at_work: Flask) -> None:
+    first = made_event("1")
+    again = first._replace(occurred_at="2020-01-01T00:00:00.000Z")
+    services().stream.append([first, again])
+    jobs.drain()
+    services().stream.append([again])
+
+    jobs.drain()
+
+    assert [event.occurred_at for event in stored()] == [first.occurred_at]
+
+
+def test_an_event_that_names_nobody_is_stored_without_a_profile(at_work: Flask) -> None:
+    services().stream.append([made_event("1", user=None)])
+
+    jobs.drain()
+
+    assert stored()[0].profile_guid is None
+
+
+def test_a_wake_up_during_a_drain_is_not_lost(at_work: Flask, client: redis.Redis) -> None:
+    services().stream.append([made_event("1")])
+    assert client.exists(wanted(DRAIN))
+
+    jobs.drain()
+    services().stream.append([made_event("2")])
+
+    assert client.exists(wanted(DRAIN))
+    assert services().stream.queue.count == 2
+
+
+@pytest.fixture
+def picky(at_work: Flask) -> Flask:
+    """A store that refuses events of type poison."""
+    sql("DROP TABLE events")
+    sql("DROP TABLE event_data")
+    services().backend.setup()
+    if db.engine.dialect.name == "sqlite":
+        refusal = "SELECT RAISE(ABORT, 'no poison')"
+        sql(f"CREATE TRIGGER picky BEFORE INSERT ON events WHEN NEW.type = 'poison' BEGIN {refusal}; END")
+    else:
+        sql("ALTER TABLE events ADD CONSTRAINT picky CHECK (type <> 'poison')")
+    return at_work
+
+
+def test_poison_is_parked_with_its_reason_and_its_neighbours_are_stored(picky: Flask, client: redis.Redis) -> None:
+    services().stream.append([made_event("1"), made_event("2", type="poison"), made_event("3")])
+
+    jobs.drain()
+
+    assert sorted(event.message_id or "" for event in stored()) == ["1", "3"]
+    letter = db.session.scalars(sa.select(DeadLetter)).one()
+    assert letter.user_id == "ann" and "refused" in letter.reason
+    assert client.xlen(STREAM) == 0
+
+
+def test_a_parked_event_claims_nothing(picky: Flask) -> None:
+    services().stream.append([made_event("1", None, "phone"), made_event("2", "ann", "phone", type="poison")])
+
+    jobs.drain()
+
+    assert services().backend.count(EventQuery(user_id="ann")) == 0
+    phone = stored()[0]
+    services().stream.append([made_event("3", "ann", None)])
+    jobs.drain()
+    ann = next(event for event in stored() if event.user_id == "ann")
+    assert ann.profile_guid != phone.profile_guid
+
+
+def test_a_dead_letter_can_be_sent_again(picky: Flask) -> None:
+    services().stream.append([made_event("1", type="poison")])
+    jobs.drain()
+    sql("DROP TRIGGER picky" if db.engine.dialect.name == "sqlite" else "ALTER TABLE events DROP CONSTRAINT picky")
+
+    assert dead_letters.retry([derived_event_guid("key", "1")]) == 1
+    jobs.drain()
+
+    assert [event.type for event in stored()] == ["poison"]
+    assert db.session.scalars(sa.select(DeadLetter)).all() == []
