@@ -35,7 +35,7 @@ def show() -> Json:
 
 def read_status() -> Json:
     """What can't be known, because its dependency is away, is null."""
-    nothing = {**dict.fromkeys(NUMBERS), "workers": []}
+    nothing: Json = {**dict.fromkeys(NUMBERS), "workers": []}
     return {**nothing, **_known(_stream), **_known(_notes), **_known(_rows), "dependencies": dependencies()}
 
 

@@ -53,7 +53,7 @@ class Import:
     tell: Callable[[Tally], None]
 
     def run(self) -> Tally:
-        """1. Where the last run stopped. 2. Chunk by chunk: check, append, note. 3. Forget the note: a next run begins anew."""
+        """1. Where the last run stopped. 2. Chunk by chunk: check, append, note. 3. Forget that note: all is done."""
         digest = self.source.digest()
         checkpoint = self._checkpoint(digest)
         line = int(self._insist(lambda: self.stream.client.get(checkpoint), Tally()) or 0)

@@ -1,18 +1,23 @@
 """Source: a file's records, line by line, whatever its format."""
 
+import codecs
 import csv
 import gzip
 import hashlib
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
 BLANKS = " "
 """The delimiter that stands for any run of blanks."""
+
+Row = tuple[int, list[str], str]
+"""The number of a row's last line, its fields, and what is wrong with it."""
+_NO_ROW: Row = (0, [], "")
 
 
 class Record(NamedTuple):
@@ -33,42 +38,41 @@ class Source:
 
     def digest(self) -> str:
         """A hash of the content, so that a file is known again under another name."""
-        with self._open() as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        found = hashlib.sha256()
+        with self._opened(Place()) as lines:
+            for line in lines:
+                found.update(line)
+        return found.hexdigest()
 
     def columns(self) -> list[str]:
         """The names in the header; NDJSON has none."""
-        with self._open() as stream:
-            return next(self._rows(stream), (0, [], ""))[1] if self.form == "csv" else []
+        with self._opened(Place()) as lines:
+            return next(self._rows(lines), _NO_ROW)[1] if self.form == "csv" else []
 
     def read(self, place: "Place") -> Iterator[Record]:
         """The records in the order of the file; `place` is told how far the file has been read."""
-        with self.path.open("rb") as raw, self._decompressed(raw) as stream:
-            for record in self._csv(stream) if self.form == "csv" else _ndjson(stream):
-                place.byte = raw.tell()
-                yield record
+        with self._opened(place) as lines:
+            yield from self._csv(lines) if self.form == "csv" else _ndjson(lines)
 
-    def _open(self) -> BinaryIO:
-        return cast(BinaryIO, gzip.open(self.path)) if self.is_compressed else self.path.open("rb")
+    @contextmanager
+    def _opened(self, place: "Place") -> Iterator[Iterator[bytes]]:
+        with self.path.open("rb") as raw:
+            if self.path.suffix == ".gz":
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield _told(unpacked, raw, place)
+            else:
+                yield _told(raw, raw, place)
 
-    @property
-    def is_compressed(self) -> bool:
-        """By its name, as gzip itself does."""
-        return self.path.suffix == ".gz"
-
-    def _decompressed(self, raw: BinaryIO) -> BinaryIO:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.is_compressed else raw
-
-    def _csv(self, stream: BinaryIO) -> Iterator[Record]:
-        rows = self._rows(stream)
-        _, header, _ = next(rows, (0, [], ""))
+    def _csv(self, lines: Iterator[bytes]) -> Iterator[Record]:
+        rows = self._rows(lines)
+        _, header, _ = next(rows, _NO_ROW)
         for line, row, problem in rows:
             if problem or row:
                 yield _record(line, header, row, problem)
 
-    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, list[str], str]]:
-        """(line, fields, problem) of each row, the header's included."""
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    def _rows(self, lines: Iterator[bytes]) -> Iterator[Row]:
+        """Each row, the header's included."""
+        text = (line.decode(errors="surrogateescape") for line in lines)
         if self.delimiter == BLANKS:
             yield from ((line, row.split(), "") for line, row in enumerate(text, 1))
             return
@@ -97,8 +101,15 @@ def _record(line: int, header: list[str], row: list[str], problem: str) -> Recor
     return Record(line, {} if problem else dict(zip(header, row, strict=True)), problem)
 
 
-def _ndjson(stream: BinaryIO) -> Iterator[Record]:
-    for line, text in enumerate(stream, 1):
+def _told(lines: Iterable[bytes], raw: BinaryIO, place: Place) -> Iterator[bytes]:
+    """The lines without the mark that some programs set before the first."""
+    for number, line in enumerate(lines):
+        place.byte = raw.tell()
+        yield line if number else line.removeprefix(codecs.BOM_UTF8)
+
+
+def _ndjson(lines: Iterator[bytes]) -> Iterator[Record]:
+    for line, text in enumerate(lines, 1):
         if text.strip():
             yield _parsed(line, text)
 

@@ -84,9 +84,8 @@ def test_the_cursor_stands_in_a_url_as_it_is(app: Flask, reader: Reader) -> None
 
 
 def test_each_filter_keeps_what_it_names(app: Flask, reader: Reader) -> None:
-    wanted = make_event(
-        type="purchase", user_id="ann", anonymous_id="phone", occurred_at="2026-02-02T00:00:00.000Z", data={"a b": "1", "c": "2"}
-    )
+    moment, data = "2026-02-02T00:00:00.000Z", {"a b": "1", "c": "2"}
+    wanted = make_event(type="purchase", user_id="ann", anonymous_id="phone", occurred_at=moment, data=data)
     store(app, wanted, make_event(user_id="bob", anonymous_id="other", data={"c": "3"}))
     profile = reader.json("/profiles/by/userId/ann")["profile"]["guid"]
     filters = [

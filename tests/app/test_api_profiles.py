@@ -1,5 +1,7 @@
 """Profiles over HTTP: reading them, and deciding about them."""
 
+from urllib.parse import quote
+
 import pytest
 from flask import Flask
 
@@ -31,16 +33,14 @@ def test_a_profile_is_shown_with_its_identifiers(app: Flask, reader: Reader) -> 
 
 @pytest.mark.parametrize("value", ["a/b", "http://x/y", "Zoë ", "50%", "a?b", "a+b"])
 def test_an_id_is_found_whatever_characters_it_has(app: Flask, reader: Reader, value: str) -> None:
-    from urllib.parse import quote
-
     store(app, make_event(user_id=value))
     profile = reader.json(f"/profiles/by/userId/{quote(value, safe='')}")["profile"]
     assert profile["identifiers"] == [{"kind": "user", "value": value}]
 
 
-@pytest.mark.parametrize("path", ["/profiles/pro_none", "/profiles/by/userId/nobody", "/profiles/by/name/ann", "/profiles/by/userId/a%00"])
+@pytest.mark.parametrize("path", ["pro_none", "by/userId/nobody", "by/name/ann", "by/userId/a%00"])
 def test_a_profile_that_is_not_there_is_unknown(reader: Reader, path: str) -> None:
-    answer = reader.get(path)
+    answer = reader.get(f"/profiles/{path}")
     assert answer.status_code == 404
     assert answer.json["error"]["code"].startswith("unknown_")
 
@@ -59,7 +59,8 @@ def test_profiles_are_listed_page_by_page(app: Flask, reader: Reader) -> None:
 
 
 def test_the_events_of_a_profile_are_those_of_its_devices_too(app: Flask, reader: Reader) -> None:
-    events = [make_event(anonymous_id="phone"), make_event(user_id="ann", anonymous_id="phone"), make_event(user_id="ann", type="x")]
+    on_phone = [make_event(anonymous_id="phone"), make_event(user_id="ann", anonymous_id="phone")]
+    events = [*on_phone, make_event(user_id="ann", type="x")]
     store(app, *events, make_event(user_id="bob"))
     guid = guid_of(reader, "userId", "ann")
     assert {event["guid"] for event in reader.json(f"/profiles/{guid}/events")["events"]} == {event.guid for event in events}
@@ -143,7 +144,8 @@ def test_what_is_not_there_can_be_neither_merged_nor_reverted_nor_deleted(app: F
 
 
 def test_a_deleted_person_is_gone_at_once_with_events_and_dead_letters(app: Flask, reader: Reader) -> None:
-    event, parked, device_only = make_event(user_id="ann", anonymous_id="phone"), make_event(user_id="ann"), make_event(anonymous_id="phone")
+    event, parked = make_event(user_id="ann", anonymous_id="phone"), make_event(user_id="ann")
+    device_only = make_event(anonymous_id="phone")
     store(app, event)
     with app.app_context():
         park(parked, "it was bad")
