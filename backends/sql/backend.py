@@ -10,19 +10,18 @@ from sqlalchemy.sql.selectable import Select
 
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
 from backends.errors import BackendUnavailable, EventsRefused
-from backends.event import Event, Timestamp, data_guid, now
-from backends.sql.copy import copy_rows, field
+from backends.event import Event, Timestamp, now
+from backends.sql.copy import copy_rows
 from backends.sql.engine import is_outage, is_refusal, make_engine, reading
+from backends.sql.records import DATA_COLUMNS, EVENT_COLUMNS, UNREADABLE, data_lines, data_records, event_from_row, event_line, event_record
 from backends.sql.rows import among, rows
 from backends.sql.tables import event_data, events, moment_now, sound_moment
 from backends.sql.upgrades import upgrade
+from backends.sql.walks import distinct, users_of
 
-EVENT_COLUMNS = [column.name for column in events.columns]
-DATA_COLUMNS = [column.name for column in event_data.columns]
 _PLANNER = {"enable_seqscan": "off"}
 """Every question has its index; before PostgreSQL has gathered statistics it would rather read all the events."""
 
-UNREADABLE = "1970-01-01T00:00:00.000Z"
 _ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
 _CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), sa.literal(UNREADABLE, events.c.created_at.type))
 _SEEN = (sa.func.coalesce(sound_moment(events.c.occurred_at), _CREATED_AT), _CREATED_AT, events.c.guid)
@@ -70,7 +69,7 @@ class SqlBackend(EventBackend):
         if after:
             statement = statement.where(sa.tuple_(*_ORDER) < sa.tuple_(*_literals(after)))
         with self._reading() as connection:
-            found = [_event(row, {}) for row in connection.execute(statement)]
+            found = [event_from_row(row, {}) for row in connection.execute(statement)]
             data = self._data_of(connection, [event.guid for event in found])
         return [event._replace(data=data.get(event.guid, {})) for event in found]
 
@@ -81,7 +80,7 @@ class SqlBackend(EventBackend):
 
     def types(self) -> list[str]:
         with self._reading() as connection:
-            return list(connection.execute(_distinct(events.c.type)).scalars())
+            return list(connection.execute(distinct(events.c.type)).scalars())
 
     def data_keys(self, type: str) -> list[str]:
         newest = sa.select(events.c.guid).where(events.c.type == type).order_by(events.c.occurred_at.desc()).limit(1000)
@@ -99,7 +98,7 @@ class SqlBackend(EventBackend):
             .limit(limit)
         )
         with self._reading() as connection:
-            return [_event(row, {}) for row in connection.execute(statement)]
+            return [event_from_row(row, {}) for row in connection.execute(statement)]
 
     def associate(self, associations: Iterable[Association]) -> set[str]:
         found = rows(self.dialect, "found", Association._fields, associations)
@@ -142,7 +141,7 @@ class SqlBackend(EventBackend):
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
         device = rows(self.dialect, "device", ["id"], ((value,) for value in anonymous_ids))
-        pairs = _users_of(device)
+        pairs = users_of(device)
         earliest = [
             sa.select(column)
             .where(
@@ -180,7 +179,7 @@ class SqlBackend(EventBackend):
                 if after and after[0] > kind:
                     continue
                 start = after[1] if after and after[0] == kind else None
-                statement = _distinct(column, start, events.c.profile_associated_at.is_not(None)).limit(limit - len(found))
+                statement = distinct(column, start, events.c.profile_associated_at.is_not(None)).limit(limit - len(found))
                 found += [(kind, value) for value in connection.execute(statement).scalars()]
                 if len(found) >= limit:
                     break
@@ -213,11 +212,11 @@ class SqlBackend(EventBackend):
     def _insert(self, connection: sa.Connection, fresh: Sequence[Event]) -> None:
         moment = now()
         if self.dialect == "postgresql":
-            copy_rows(connection, events, EVENT_COLUMNS, (_event_line(event, moment) for event in fresh))
-            copy_rows(connection, event_data, DATA_COLUMNS, _data_lines(fresh))
+            copy_rows(connection, events, EVENT_COLUMNS, (event_line(event, moment) for event in fresh))
+            copy_rows(connection, event_data, DATA_COLUMNS, data_lines(fresh))
         else:
-            connection.execute(sa.insert(events), [_event_record(event, moment) for event in fresh])
-            if records := _data_records(fresh):
+            connection.execute(sa.insert(events), [event_record(event, moment) for event in fresh])
+            if records := data_records(fresh):
                 connection.execute(sa.insert(event_data), records)
 
     def _select(self, query: EventQuery) -> Select[Any]:
@@ -300,54 +299,6 @@ def _raise_ours(error: sa.exc.DBAPIError) -> NoReturn:
     raise error
 
 
-def _event(row: sa.Row[Any], data: dict[str, str]) -> Event:
-    created_at = row.created_at or UNREADABLE
-    return Event(
-        row.guid,
-        row.type,
-        row.user_id,
-        row.anonymous_id,
-        row.occurred_at or created_at,
-        created_at,
-        data,
-        row.message_id,
-        row.producer_guid,
-        row.ip_address,
-        row.profile_guid,
-        row.profile_associated_at,
-        row.updated_at,
-    )
-
-
-def _event_record(event: Event, moment: Timestamp) -> dict[str, str | None]:
-    record = {name: getattr(event, name) for name in EVENT_COLUMNS}
-    return {**record, "profile_associated_at": moment, "updated_at": moment}
-
-
-def _event_line(event: Event, moment: Timestamp) -> str:
-    """The event in the order of the table's columns."""
-    return (
-        f"{field(event.guid)}\t{field(event.message_id)}\t{field(event.producer_guid)}\t{field(event.profile_guid)}"
-        f"\t{field(event.ip_address)}\t{field(event.type)}\t{field(event.user_id)}\t{field(event.anonymous_id)}"
-        f"\t{event.occurred_at}\t{moment}\t{event.created_at}\t{moment}"
-    )
-
-
-def _data_lines(fresh: Iterable[Event]) -> Iterator[str]:
-    for event in fresh:
-        guid = event.guid
-        for key, value in event.data.items():
-            yield f"{data_guid(guid, key)}\t{guid}\t{field(key)}\t{field(value)}"
-
-
-def _data_records(fresh: Iterable[Event]) -> list[dict[str, str]]:
-    return [
-        {"guid": data_guid(event.guid, key), "event_guid": event.guid, "key": key, "value": value}
-        for event in fresh
-        for key, value in event.data.items()
-    ]
-
-
 def _assignment_record(kind: str, assignment: Assignment) -> list[str | None]:
     since = assignment.since.split(" ", 2) if assignment.since else [None] * 3
     until = assignment.until.split(" ", 2) if assignment.until else [None] * 3
@@ -365,24 +316,3 @@ def _moment(text: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
 def _locked(selected: Select[Any]) -> sa.CTE:
     """The rows of `events` that `selected` finds, held against other writers, in an order that they keep to as well."""
     return selected.with_for_update(of=events).cte("locked")
-
-
-def _distinct(column: sa.Column[Any], after: str | None = None, where: sa.ColumnElement[bool] = sa.true()) -> Select[Any]:
-    """The distinct values of an indexed column, in order: a jump from value to value, not a walk over every row."""
-    first = sa.select(sa.func.min(column).label("value")).where(where)
-    walk = (first.where(column > after) if after is not None else first).cte("walk", recursive=True)
-    following = sa.select(sa.func.min(column)).where(column > walk.c.value, where).scalar_subquery()
-    walk = walk.union_all(sa.select(following).where(walk.c.value.is_not(None)))
-    return sa.select(walk.c.value).where(walk.c.value.is_not(None))
-
-
-def _users_of(device: sa.Subquery) -> sa.CTE:
-    """The users of each device, by the same jump, pair by pair."""
-    least = sa.select(sa.func.min(events.c.user_id)).where(events.c.anonymous_id == device.c.id).scalar_subquery()
-    pairs = sa.select(device.c.id.label("anonymous_id"), least.label("user_id")).cte("pairs", recursive=True)
-    following = (
-        sa.select(sa.func.min(events.c.user_id))
-        .where(events.c.anonymous_id == pairs.c.anonymous_id, events.c.user_id > pairs.c.user_id)
-        .scalar_subquery()
-    )
-    return pairs.union_all(sa.select(pairs.c.anonymous_id, following).where(pairs.c.user_id.is_not(None)))

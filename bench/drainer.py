@@ -1,0 +1,45 @@
+"""`python -m bench.drainer`: one worker's drain alone. Says "ready", waits for a line, drains until nothing waits, says how long it took."""
+
+import sys
+import time
+
+import sqlalchemy as sa
+
+from app import create_app
+from app.identity.store import repoints
+from app.models import db
+from app.services import services
+from app.stream import DRAIN, REPOINT, SCAN
+from backends.sql.engine import reading
+from worker import jobs
+
+JOBS = {DRAIN: jobs.drain, SCAN: jobs.scan, REPOINT: jobs.repoint}
+
+
+def main() -> None:
+    """The first argument names the job: drain, scan or repoint."""
+    job = sys.argv[1]
+    app = create_app()
+    jobs.set_up(app, f"bench-{sys.argv[2]}")
+    with app.app_context():
+        services().backend.ping()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        began, cpu = time.perf_counter(), time.process_time()
+        while is_waiting(job):
+            JOBS[job]()
+        print(time.perf_counter() - began, time.process_time() - cpu, flush=True)
+
+
+def is_waiting(job: str) -> bool:
+    """Whether the job has something left to do."""
+    if job == SCAN:
+        return bool(services().backend.unassociated(1, 0))
+    if job == REPOINT:
+        with reading(db.engine) as connection:
+            return connection.execute(sa.select(sa.exists().select_from(repoints))).scalar_one()
+    return services().stream.depth().entries > 0
+
+
+if __name__ == "__main__":
+    main()
