@@ -58,11 +58,17 @@ def derived_event_guid(producer_guid: str, message_id: str) -> str:
 
 def data_guid(event_guid: str, key: str) -> str:
     """The guid of one `event_data` row; the same for the same event and key, so that a repeat changes nothing."""
-    return f"edt_{event_guid[4:]}-{_key_digest(key)}"
+    return data_guid_start(event_guid) + key_digest(key)
+
+
+def data_guid_start(event_guid: str) -> str:
+    """What the guids of all of an event's data begin with."""
+    return f"edt_{event_guid[4:]}-"
 
 
 @lru_cache(maxsize=4096)
-def _key_digest(key: str) -> str:
+def key_digest(key: str) -> str:
+    """What they end with."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 

@@ -85,7 +85,7 @@ def raw_copy(place: Place, copied: Sequence[Event]) -> float:
 def with_profiles(place: Place, part: Sequence[Event]) -> list[Event]:
     """The events as they were stored."""
     with place.app.app_context(), db.engine.connect() as connection:
-        profiles = dict(connection.execute(sa.select(events.c.guid, events.c.profile_guid)).tuples().all())
+        profiles = dict(connection.execute(sa.select(events.c.guid, events.c.profile_guid)).all())
     return [event._replace(profile_guid=profiles[event.guid]) for event in part]
 
 

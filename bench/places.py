@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import redis
 from flask import Flask
 
 from app import create_app
@@ -22,9 +23,11 @@ POSTGRES_OPTIONS = "-c fsync=on -c full_page_writes=on -c shared_buffers=512MB -
 
 
 class Place:
-    """A fresh database, and the app on it."""
+    """A fresh database, an emptied Redis, and the app on them."""
 
     def __init__(self, postgres: Postgres, valkey: Valkey) -> None:
+        with redis.Redis.from_url(valkey.url) as client:
+            client.flushall()
         self.url = postgres.make_database(f"bench_{uuid.uuid4().hex}")
         self.environ = {"DATABASE_URL": self.url, "REDIS_URL": valkey.url, "SECRET_KEY": "bench"}
         self.app: Flask = create_app(Settings.from_environ(self.environ))

@@ -1,5 +1,6 @@
 """`python -m worker`: one RQ worker. Start as many as you like."""
 
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 WORKER_TTL_S = 20
 MAINTENANCE_S = 5
 RESTART_S = 1
+GC_THRESHOLD = 50_000
+"""A batch is some 50,000 objects and no cycles: Python's default of 700 would look through them all, again and again."""
 
 
 class Worker(SimpleWorker):
@@ -39,6 +42,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: stop_requested.set())
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     jobs.set_up(app, name)
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     with app.app_context():
         settings = services().settings
         log_to_stderr(settings.log_level)

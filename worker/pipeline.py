@@ -1,6 +1,6 @@
 """Pipeline: what is done with a batch of events, step by step (03-identity, "Carrying it out")."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.identity.decisions import without_deleted
 from app.identity.repoints import Repointer
@@ -21,22 +21,22 @@ class Pipeline:
         self.backend = backend
         self.repointer = Repointer(store, backend, placeholders)
 
-    def store_events(self, events: Sequence[Event]) -> None:
-        """Store accepted events on the profiles of whom they are about.
+    def store_events(self, events: Sequence[Event]) -> list[Pair]:
+        """Store accepted events on the profiles of whom they are about; return what is noted for `settle`.
 
         Raises BackendUnavailable (try again), EventsRefused (one of them can never be stored).
         """
         batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
         assigned = self.identify(without_deleted(self.store, batch))
         new = self.save(assigned.events)
-        self.settle(self.verify(assigned, new))
+        return self.verify(assigned, new)
 
-    def associate_events(self, events: Sequence[Event]) -> None:
+    def associate_events(self, events: Sequence[Event]) -> list[Pair]:
         """The same for rows that others inserted: they are stored already, and get their profiles."""
         assigned = self.identify(events)
         found = [Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned.events]
         self.backend.associate(found)
-        self.settle(self.verify(assigned, {event.guid for event in events}))
+        return self.verify(assigned, {event.guid for event in events})
 
     def identify(self, events: Sequence[Event]) -> Assigned:
         """Step 1."""
@@ -50,7 +50,6 @@ class Pipeline:
         """Step 3, reading: what is not with its owner is noted."""
         return self.store.verify(assigned, stored)
 
-    def settle(self, noted: Sequence[Pair]) -> None:
-        """Step 3, correcting: what was noted is worked off, if it is not too much."""
-        if noted:
-            self.repointer.work_off(REPOINT_AT_ONCE, only=noted)
+    def settle(self, noted: Collection[Pair]) -> bool:
+        """Step 3, correcting: what was noted is worked off, if it is not too much. Returns whether something is left for the job."""
+        return bool(noted) and self.repointer.work_off(REPOINT_AT_ONCE, only=sorted(noted), batch=len(noted))

@@ -3,7 +3,7 @@
 import logging
 
 from app.identity.placeholders import is_placeholder
-from app.stream import SCAN, EventStream
+from app.stream import REPOINT, SCAN, EventStream
 from backends.errors import BackendUnavailable
 from backends.event import MAX_ID_LENGTH, Event
 from worker.pipeline import Pipeline
@@ -32,7 +32,9 @@ class Scan:
             try:
                 found = self.pipeline.backend.unassociated(CHUNK, MIN_AGE_S)
                 if found:
-                    self.pipeline.associate_events([self._with_ids_that_count(event) for event in found])
+                    noted = self.pipeline.associate_events([self._with_ids_that_count(event) for event in found])
+                    if self.pipeline.settle(noted):
+                        self.stream.wake(REPOINT)
             except BackendUnavailable as error:
                 log.warning("can't scan now: %s", error)
                 return  # the next minute's scan tries again

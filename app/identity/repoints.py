@@ -48,21 +48,22 @@ class Repointer:
         self.backend = backend
         self.placeholders = placeholders
 
-    def work_off(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> int:
-        """Take up to `batch` repoints (of `only` these identifiers), move up to about `limit` events; return how many were taken.
+    def work_off(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> bool:
+        """Take up to `batch` repoints (of `only` these identifiers), move up to about `limit` events.
 
-        What has more events than that stays noted, for the next call.
+        Returns whether there may be more to do: what has more events than that stays noted, for the next call.
         """
         taken = self.store.transact(lambda connection: self._take(connection, batch, only))
-        if taken.versions:
-            try:
-                assignments = self._recompute(list(taken.versions))
-                is_done = not taken.is_stale and self.backend.reassign(assignments, limit) < limit
-            except BaseException:
-                self.store.transact(lambda connection: self._release(connection, taken))
-                raise
-            self.store.transact(lambda connection: self._finish(connection, taken, is_done))
-        return len(taken.versions)
+        if not taken.versions:
+            return False
+        try:
+            assignments = self._recompute(list(taken.versions))
+            is_done = not taken.is_stale and self.backend.reassign(assignments, limit) < limit
+        except BaseException:
+            self.store.transact(lambda connection: self._release(connection, taken))
+            raise
+        self.store.transact(lambda connection: self._finish(connection, taken, is_done))
+        return not is_done or (only is None and len(taken.versions) == batch)
 
     def _take(self, connection: sa.Connection, batch: int, only: Sequence[Pair] | None) -> Taken:
         began = time.monotonic()

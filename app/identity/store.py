@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.identity.plan import Changes, plan
 from app.identity.rule import Policy
-from app.identity.view import Pair, View, claim_pair, claims_table, identifiers, read_view
+from app.identity.view import Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
 from app.models import Profile, Repoint
 from backends.errors import BackendUnavailable
 from backends.event import Event, now
@@ -59,14 +59,15 @@ class IdentityStore:
         `stored` are the guids that this batch stored; the others were there before, perhaps with another time.
         Returns all that is noted now: (kind, value) pairs.
         """
-        with self.reading() as connection:
-            view = self._view(connection, assigned.events)
         doubtful = [event for event in assigned.events if event.guid not in stored]
-        if view != assigned.view:  # somebody wrote meanwhile
-            homes = view.profiles_of(assigned.events)
-            for event, home in zip(assigned.events, homes, strict=True):
-                if home != event.profile_guid or self._has_lost_claim(view, event):
-                    doubtful.append(event)
+        with self.reading() as connection:
+            # A home changes its owner only together with a claim: it is enough to look at the facts.
+            if not read_facts(connection, self.policy, *_ids_of(assigned.events)).has_facts_of(assigned.view):
+                view = self._view(connection, assigned.events)
+                homes = view.profiles_of(assigned.events)
+                for event, home in zip(assigned.events, homes, strict=True):
+                    if home != event.profile_guid or self._has_lost_claim(view, event):
+                        doubtful.append(event)
         return sorted({*assigned.noted, *self.note(doubtful)})
 
     def note(self, events: Iterable[Event]) -> set[Pair]:
@@ -107,10 +108,7 @@ class IdentityStore:
         return Assigned(assigned, changes.repoints, view)
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
-        users = {event.user_id for event in events if event.user_id is not None}
-        devices = {event.anonymous_id for event in events if event.anonymous_id is not None}
-        pairs = {pair for event in events if (pair := claim_pair(event))}
-        return read_view(connection, self.policy, users, devices, pairs)
+        return read_view(connection, self.policy, *_ids_of(events))
 
     @staticmethod
     def _has_lost_claim(view: View, event: Event) -> bool:
@@ -203,6 +201,13 @@ def _exchange_homes(connection: sa.Connection, exchanges: Sequence[tuple[str, st
     is_old = sa.or_(identifiers.c.home == change.c.old, sa.and_(identifiers.c.home.is_(None), change.c.old.is_(None)))
     if connection.execute(sa.update(identifiers).where(here, is_old).values(home=change.c.new)).rowcount != len(exchanges):
         raise LostRace
+
+
+def _ids_of(events: Sequence[Event]) -> tuple[set[str], set[str], set[Pair]]:
+    """The users, the devices, and the pairs that claim."""
+    users = {event.user_id for event in events if event.user_id is not None}
+    devices = {event.anonymous_id for event in events if event.anonymous_id is not None}
+    return users, devices, {pair for event in events if (pair := claim_pair(event))}
 
 
 def _identifiers_of(event: Event) -> Iterator[Pair]:

@@ -1,5 +1,6 @@
 """View: what the app's database says about a set of users and devices, read by the set."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,16 +19,14 @@ merges = sa.inspect(Merge).local_table
 Pair = tuple[str, str]
 """An anonymousId and a userId."""
 
+_DEEPEST = 4096
 _AFTER_ALL = "~"
 """Sorts behind every `seen`, which begins with a digit."""
 
 
 @dataclass
 class View:
-    """The homes, claims and merges that bear on some events. `homes` has a key for each identifier that is known.
-
-    Two views are equal when the same events have the same owners in both.
-    """
+    """The homes, claims and merges that bear on some events. `homes` has a key for each identifier that is known."""
 
     policy: Policy
     homes: dict[Pair, str | None]
@@ -64,6 +63,10 @@ class View:
         """The same as profiles: (home, until)."""
         return [(self.home(span.owner), span.until) for span in self.spans(device)]
 
+    def has_facts_of(self, other: "View") -> bool:
+        """Whether every event has the same owner in both."""
+        return self.claims == other.claims and self.roots == other.roots
+
     def profiles_of(self, events: Iterable[Event]) -> list[str | None]:
         """The profile of each event: the rule, applied once a device instead of once an event where that is enough."""
         homes, roots = self.homes, self.roots
@@ -94,15 +97,20 @@ def claim_pair(event: Event) -> Pair | None:
 
 def read_view(connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()) -> View:
     """Read what bears on these users and devices, and the exact claims of `pairs`."""
+    view = read_facts(connection, policy, users, devices, pairs)
+    _read_homes(connection, view, "anonymous", devices)
+    _read_homes(connection, view, "user", users | _claimants(view) | set(view.roots.values()))
+    return view
+
+
+def read_facts(connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()) -> View:
+    """The same without the homes: claims and merges."""
     view = View(policy, {}, {}, {})
     if devices:
-        _read_devices(connection, view, devices)
+        _read_claims(connection, view, list(devices))
         _read_pairs(connection, view, [pair for pair in pairs if _may_be_unread(view, pair)])
-    claiming = {user for claims in view.claims.values() for user in claims if user}
-    everybody = users | claiming
-    if everybody:
+    if everybody := users | _claimants(view):
         view.roots = roots_of(connection, everybody)
-        _read_homes(connection, view, everybody | set(view.roots.values()))
     return view
 
 
@@ -125,40 +133,52 @@ def _top(user: str, parents: dict[str, str]) -> str:
     return user
 
 
-def _read_devices(connection: sa.Connection, view: View, devices: Iterable[str], depth: int = 2) -> None:
-    """Read homes and the `depth` earliest claims of each device; deeper where these are all one person's."""
+def _claimants(view: View) -> set[str]:
+    return {user for claims in view.claims.values() for user in claims if user}
+
+
+def _read_claims(connection: sa.Connection, view: View, devices: list[str]) -> None:
+    """All claims of the devices, unless somebody's are surprisingly many: then the earliest."""
+    found = _all_claims(connection, devices)
+    if found is None:
+        _read_earliest(connection, view, devices)
+    else:
+        _add_claims(view, found)
+
+
+def _all_claims(connection: sa.Connection, devices: list[str]) -> list[tuple[str, str, str]] | None:
+    """Every claim of the devices as (device, user, seen); None if there are many more than devices, as on a kiosk."""
+    limit = 4 * len(devices) + 100
+    statement = sa.select(claims_table.c.anonymous_id, claims_table.c.user_id, claims_table.c.seen)
+    statement = statement.where(among(connection.dialect.name, claims_table.c.anonymous_id, devices)).limit(limit)
+    found = [(device, user, seen) for device, user, seen in connection.execute(statement)]
+    return found if len(found) < limit else None
+
+
+def _read_earliest(connection: sa.Connection, view: View, devices: Iterable[str], depth: int = 2) -> None:
+    """Read the `depth` earliest claims of each device, however many it has; deeper where these are all one person's."""
     device = rows(connection.dialect.name, "device", ["id"], ((value,) for value in devices))
     other = claims_table.alias("other")
-    limit = (
-        sa.select(other.c.seen)
-        .where(other.c.anonymous_id == device.c.id)
-        .order_by(other.c.seen)
-        .limit(1)
-        .offset(depth - 1)
-        .scalar_subquery()
-    )
-    known = sa.and_(identifiers.c.kind == "anonymous", identifiers.c.value == device.c.id)
-    early = sa.and_(
-        claims_table.c.anonymous_id == device.c.id,
-        claims_table.c.seen <= sa.func.coalesce(limit, sa.literal(_AFTER_ALL)),
-    )
-    statement = sa.select(
-        device.c.id, identifiers.c.kind, identifiers.c.home, claims_table.c.user_id, claims_table.c.seen
-    ).select_from(device.outerjoin(identifiers, known).outerjoin(claims_table, early))
-    read: dict[str, int] = {}
-    for row_id, kind, home, user, seen in connection.execute(statement):
-        if kind is not None:
-            view.homes["anonymous", row_id] = home
-        if user is not None:
-            claims = view.claims.setdefault(row_id, {})
-            claims[user] = min(claims.get(user, seen), seen)
-            read[row_id] = read.get(row_id, 0) + 1
+    last = sa.select(other.c.seen).where(other.c.anonymous_id == device.c.id).order_by(other.c.seen)
+    limit = last.limit(1).offset(depth - 1).scalar_subquery()
+    is_early = claims_table.c.seen <= sa.func.coalesce(limit, sa.literal(_AFTER_ALL))
+    claims = device.join(claims_table, sa.and_(claims_table.c.anonymous_id == device.c.id, is_early))
+    statement = sa.select(device.c.id, claims_table.c.user_id, claims_table.c.seen).select_from(claims)
+    found = [(device, user, seen) for device, user, seen in connection.execute(statement)]
+    _add_claims(view, found)
+    read = Counter(device for device, _, _ in found)
     full = [device for device, count in read.items() if count >= depth]
-    if full and depth < 4096:
+    if full and depth < _DEEPEST:
         merged = roots_of(connection, {user for device in full for user in view.claims[device] if user})
         deeper = [one for one in full if len({merged.get(user, user) for user in view.claims[one]}) < 2]
         if deeper:
-            _read_devices(connection, view, deeper, depth * 8)
+            _read_earliest(connection, view, deeper, depth * 8)
+
+
+def _add_claims(view: View, found: Iterable[tuple[str, str, str]]) -> None:
+    for device, user, seen in found:
+        claims = view.claims.setdefault(device, {})
+        claims[user] = min(claims.get(user, seen), seen)
 
 
 def _may_be_unread(view: View, pair: Pair) -> bool:
@@ -179,8 +199,8 @@ def _read_pairs(connection: sa.Connection, view: View, pairs: list[Pair]) -> Non
         view.claims[row.anonymous_id][row.user_id] = row.seen
 
 
-def _read_homes(connection: sa.Connection, view: View, users: Iterable[str]) -> None:
-    wanted = among(connection.dialect.name, identifiers.c.value, users)
-    statement = sa.select(identifiers.c.value, identifiers.c.home).where(identifiers.c.kind == "user", wanted)
-    for value, home in connection.execute(statement):
-        view.homes["user", value] = home
+def _read_homes(connection: sa.Connection, view: View, kind: str, values: Iterable[str]) -> None:
+    if wanted := list(values):
+        statement = sa.select(identifiers.c.value, identifiers.c.home).where(identifiers.c.kind == kind)
+        found = connection.execute(statement.where(among(connection.dialect.name, identifiers.c.value, wanted)))
+        view.homes.update({(kind, value): home for value, home in found})

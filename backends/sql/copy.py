@@ -2,18 +2,34 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import sqlalchemy as sa
 
 _CHUNK = 65_536
+_LINES = 200
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def copy_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[str]) -> None:
     """COPY `lines`, each made by joining fields with a tab, into `table`, in the connection's transaction."""
-    text = "\n".join(lines)
     cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", io.BytesIO(text.encode()), size=_CHUNK)
+    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", _LineReader(lines), size=_CHUNK)
+
+
+class _LineReader(io.RawIOBase):
+    """Lines as a file, made while PostgreSQL takes in those before."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._buffer = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        while len(self._buffer) < size and (some := list(islice(self._lines, _LINES))):
+            self._buffer += "".join(f"{line}\n" for line in some).encode()
+        found, self._buffer = self._buffer[:size], self._buffer[size:]
+        return found
 
 
 def field(value: str | None) -> str:

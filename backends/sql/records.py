@@ -1,11 +1,12 @@
 """Events as rows of the tables, and back."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from backends.event import Event, Timestamp, data_guid
+from backends.event import Event, Timestamp, data_guid, data_guid_start, key_digest
 from backends.sql.copy import field
 from backends.sql.tables import event_data, events
 
@@ -55,8 +56,18 @@ def data_lines(fresh: Iterable[Event]) -> Iterator[str]:
     """The rows of `event_data` as lines for COPY, in the order of DATA_COLUMNS."""
     for event in fresh:
         guid = event.guid
+        start = data_guid_start(guid)
         for key, value in event.data.items():
-            yield f"{data_guid(guid, key)}\t{guid}\t{field(key)}\t{field(value)}"
+            digest, key_field = _key_fields(key)
+            if "\\" in value or not value.isprintable():
+                value = field(value)
+            yield f"{start}{digest}\t{guid}\t{key_field}\t{value}"
+
+
+@lru_cache(maxsize=4096)
+def _key_fields(key: str) -> tuple[str, str]:
+    """What `data_guid` ends with, and the key as a field; keys recur in event after event."""
+    return key_digest(key), field(key)
 
 
 def data_records(fresh: Iterable[Event]) -> list[dict[str, str]]:

@@ -61,7 +61,7 @@ def pipeline() -> Pipeline:
 def store(app: Flask, *events: Event) -> None:
     """Do with the events what a worker does."""
     with app.app_context():
-        pipeline().store_events(list(events))
+        pipeline().settle(pipeline().store_events(list(events)))
 
 
 def work_off(app: Flask) -> None:

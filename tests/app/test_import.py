@@ -45,7 +45,7 @@ def drain(app: Flask) -> None:
         client = redis.Redis.from_url(services().settings.redis_url)
         consumer = Consumer(client, "test")
         while entries := consumer.read():
-            pipeline().store_events([event for entry in entries for event in entry.events])
+            pipeline().settle(pipeline().store_events([event for entry in entries for event in entry.events]))
             consumer.acknowledge(entries)
         client.close()
 

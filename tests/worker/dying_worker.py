@@ -5,7 +5,7 @@ With DIE_ON_TYPE it dies whenever it meets an event of that type.
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class DyingPipeline(Pipeline):
     def verify(self, assigned: Assigned, stored: set[str]) -> list[Pair]:
         return self._after(3, super().verify(assigned, stored))  # type: ignore[no-any-return]
 
-    def settle(self, noted: Sequence[Pair]) -> None:
-        self._after(4, super().settle(noted))  # type: ignore[func-returns-value]
+    def settle(self, noted: Collection[Pair]) -> bool:
+        return self._after(4, super().settle(noted))  # type: ignore[no-any-return]
 
     @staticmethod
     def _after(step: int, result: Any) -> Any:

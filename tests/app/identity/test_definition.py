@@ -58,7 +58,7 @@ class World:
 
     def store_events(self, drafted: list[tuple[int, int, tuple[str | None, str | None]]]) -> None:
         events = [made_event(number, second, *pair) for number, second, pair in drafted]
-        self.pipeline.store_events(events)
+        self.pipeline.settle(self.pipeline.store_events(events))
         for event in events:
             self.facts.events.setdefault(event.guid, event)
 
@@ -180,7 +180,8 @@ def test_workers_side_by_side_agree_with_the_definition(app: Flask) -> None:
         with app.app_context():
             barrier.wait()
             for part in share:
-                worker.pipeline.store_events([made_event(number, second, *pair) for number, second, pair in part])
+                made = [made_event(number, second, *pair) for number, second, pair in part]
+                worker.pipeline.settle(worker.pipeline.store_events(made))
 
     with app.app_context():
         worker = World(Policy.SEPARATE)
