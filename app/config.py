@@ -5,8 +5,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from environs import Env, EnvError
-
 from backends.sql.engine import database_url
 
 PLACEHOLDERS = (
@@ -14,9 +12,13 @@ PLACEHOLDERS = (
     "00000000-0000-0000-0000-000000000000,00000000000000000000000000000000"
 )
 
-
 ROOT = Path(__file__).resolve().parent.parent
 """The folder with the Procfile; data of one's own lie under its var/."""
+
+CHOICES = {
+    "SHARED_DEVICE_POLICY": ("separate", "first"),
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+}
 
 
 class InvalidSettings(Exception):
@@ -48,15 +50,17 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment. Raises InvalidSettings with every variable that is wrong."""
-        given = {field.name: environ[name] for field in fields(cls) if (name := field.name.upper()) in environ}
         values: dict[str, Any] = {}
         problems = []
         for field in fields(cls):
-            if field.name in given and given[field.name] != "":
+            name = field.name.upper()
+            if text := environ.get(name):
                 try:
-                    values[field.name] = _read(field.name, field.default, given[field.name])
-                except (EnvError, ValueError) as error:
+                    values[field.name] = _read(name, field.default, text)
+                except ValueError as error:
                     problems.append(str(error))
+        if not environ.get("SECRET_KEY") and not values.get("database_url", "sqlite").startswith("sqlite"):
+            problems.append("SECRET_KEY is not set: give a long random text, the same one to every process")
         if problems:
             raise InvalidSettings("; ".join(problems))
         return cls(**values)
@@ -68,27 +72,40 @@ class Settings:
 
 
 def _read(name: str, default: object, text: str) -> object:
-    env = Env(eager=True)
-    env._environ = {name.upper(): text}  # type: ignore[assignment]  # environs reads os.environ unless told otherwise
-    upper = name.upper()
+    """The value of a variable, of its default's type. Raises ValueError with the name, the value, and what to do."""
     if isinstance(default, bool):
-        return env.bool(upper)
+        return _bool(name, text)
     if isinstance(default, int):
-        value = env.int(upper)
-        if value < (0 if name == "trusted_proxies" else 1):
-            raise ValueError(f"{upper} is {value}: it must be positive")
-        return value
+        return _whole_number(name, text)
     if isinstance(default, frozenset):
-        return frozenset(part.strip().lower() for part in text.split(","))
-    if name == "database_url":
-        _check_url(upper, text)
-    if name == "shared_device_policy" and text not in ("separate", "first"):
-        raise ValueError(f"{upper} is {text!r}: choose 'separate' or 'first'")
+        return frozenset(word.strip().lower() for word in text.split(","))
+    if name in ("DATABASE_URL", "EVENT_BACKEND_URL"):
+        _check_url(name, text)
+    if name in CHOICES and text not in CHOICES[name]:
+        raise ValueError(f"{name} is {text!r}: choose one of {', '.join(CHOICES[name])}")
     return text
 
 
-def _check_url(name: str, text: str) -> None:
+def _bool(name: str, text: str) -> bool:
     try:
-        database_url(text)
-    except ValueError as error:
-        raise ValueError(f"{name} is {error}") from None
+        return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
+    except KeyError:
+        raise ValueError(f"{name} is {text!r}: give 1 or 0") from None
+
+
+def _whole_number(name: str, text: str) -> int:
+    least = 0 if name == "TRUSTED_PROXIES" else 1
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{name} is {text!r}: give a whole number of {least} or more")
+    return int(text)
+
+
+def _check_url(name: str, text: str) -> None:
+    """Refuse what can't be a URL, without showing it: it may hold a password."""
+    if name == "DATABASE_URL":
+        try:
+            database_url(text)
+        except ValueError as error:
+            raise ValueError(f"{name} is {error}") from None
+    elif ":" not in text:
+        raise ValueError(f"{name} is no URL: it should look like postgresql://user@host/database")

@@ -11,7 +11,6 @@ from app.stream import encode
 from backends.event import Event, now
 
 
-
 def park(event: Event, reason: str) -> None:
     """Keep the event with the reason why it can't be stored. Parking it again changes nothing."""
     if db.session.get(DeadLetter, event.guid) is None:

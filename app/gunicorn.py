@@ -12,7 +12,7 @@ keepalive = 75
 graceful_timeout = 25
 max_requests = 100_000
 max_requests_jitter = 10_000
-# A heartbeat on a real disk can block for seconds (gunicorn FAQ, "How do I avoid Gunicorn excessively blocking in os.fchmod?").
+# A heartbeat on a real disk can block for seconds (gunicorn FAQ, "excessively blocking in os.fchmod").
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
 loglevel = "warning"

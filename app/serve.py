@@ -1,4 +1,4 @@
-"""What bin/serve does once there is an environment: prepare everything, then become the supervisor of the Procfile's processes."""
+"""What bin/serve does: prepare everything, then become the supervisor of the Procfile's processes."""
 
 import os
 import secrets
@@ -72,7 +72,7 @@ def check_environ() -> None:
         if not os.environ[name].isdecimal():
             raise CannotServe(f"{name} is {os.environ[name]!r}: give a number")
     if not is_free(int(os.environ["PORT"]), "0.0.0.0"):
-        raise CannotServe(f"port {os.environ['PORT']} is in use: stop what uses it, or choose another one, as in PORT=8001 bin/serve")
+        raise CannotServe(f"port {os.environ['PORT']} is in use: choose another one, as in PORT=8001 bin/serve")
 
 
 def release(app: Flask) -> None:
@@ -125,7 +125,7 @@ def free_port(wanted: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-        port = probe.getsockname()[1]
+        port = int(probe.getsockname()[1])
     (VAR / "redis.port").write_text(str(port))
     return port
 

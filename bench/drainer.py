@@ -1,4 +1,4 @@
-"""`python -m bench.drainer`: one worker's drain alone. Says "ready", waits for a line, drains until nothing waits, says how long it took."""
+"""`python -m bench.drainer JOB`: one worker's job alone, from a line on stdin on until nothing waits; prints the seconds."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Events a second through the worker: against raw COPY, with two workers, scanning, with much stored, beside a heavy device."""
+"""Events a second through the worker: against raw COPY, by two workers, in the scan, with much stored."""
 
 import time
 from collections.abc import Sequence
@@ -59,7 +59,13 @@ def measure_size(servers: Servers, few: int, many: int) -> list[Row]:
     cost = ratio_of(small, large)
     return [
         Row(f"cost of an event with {many:,} stored", rate(large), f"{rate(small)} with {few:,}", cost, "at most 1.3"),
-        Row("drain of others beside a claimed device of 10⁶ events", rate(beside), f"{rate(large)} before", beside[0] / max(large), "0.8"),
+        Row(
+            "drain of others beside a claimed device of 10⁶ events",
+            rate(beside),
+            f"{rate(large)} before",
+            beside[0] / max(large),
+            "0.8",
+        ),
     ]
 
 
@@ -121,7 +127,8 @@ def fill(place: Place, count: int) -> None:
             cursor.execute(
                 "WITH old AS (INSERT INTO events (type, anonymous_id, profile_guid, profile_associated_at)"
                 f" SELECT 'pageview', 'old-' || n % 100000, 'pro_' || n % 100000, now() FROM {numbers} RETURNING guid)"
-                " INSERT INTO event_data (event_guid, key, value) SELECT guid, 'key_' || k, 'value' FROM old, generate_series(1, 5) AS k"
+                " INSERT INTO event_data (event_guid, key, value)"
+                " SELECT guid, 'key_' || k, 'value' FROM old, generate_series(1, 5) AS k"
             )
     connection.close()
 

@@ -51,7 +51,9 @@ class Place:
         command = [sys.executable, "-m", "bench.drainer", job]
         environ = {**os.environ, **self.environ, "PYTHONPATH": str(ROOT)}
         running = [
-            subprocess.Popen([*command, str(n)], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+            subprocess.Popen(
+                [*command, str(n)], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            )
             for n in range(processes)
         ]
         for one in running:

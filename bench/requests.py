@@ -1,4 +1,4 @@
-"""Requests a second: a route of ours against the least that a route of this kind can do, each in one gunicorn worker of the same settings."""
+"""Requests a second: a route of ours against the least that such a route can do, each in one gunicorn worker."""
 
 import multiprocessing
 import socket
@@ -61,7 +61,9 @@ def measure(place: Place, directory: Path) -> list[Row]:
     ours.start()
     bare.start()
     visitors = Visitors()
-    single = [{"type": e.type, "anonymousId": e.anonymous_id, "userId": e.user_id, "data": e.data} for e in visitors.events(100)]
+    single = [
+        {"type": e.type, "anonymousId": e.anonymous_id, "userId": e.user_id, "data": e.data} for e in visitors.events(100)
+    ]
     batch = orjson.dumps({"events": single})
     one = orjson.dumps(single[0])
     try:
@@ -114,5 +116,3 @@ def _is_whole(answer: bytes) -> bool:
     head, _, body = answer.partition(b"\r\n\r\n")
     length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
     return len(body) >= int(length)
-
-

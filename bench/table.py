@@ -34,6 +34,10 @@ def print_table(rows: list[Row], settings: str) -> None:
         table.add_row(row.what, row.measured, row.against, "" if row.ratio is None else f"{row.ratio:.2f}", row.bar)
     console = Console(width=150)
     console.print(table)
-    packages = " ".join(f"{name} {version(name)}" for name in ("flask", "gunicorn", "redis", "rq", "sqlalchemy", "psycopg2-binary"))
-    console.print(f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {sys.version.split()[0]}, {packages}")
+    packages = " ".join(
+        f"{name} {version(name)}" for name in ("flask", "gunicorn", "redis", "rq", "sqlalchemy", "psycopg2-binary")
+    )
+    console.print(
+        f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {sys.version.split()[0]}, {packages}"
+    )
     console.print(settings)

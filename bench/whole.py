@@ -46,7 +46,15 @@ def measure_memory(place: Place) -> list[Row]:
         with place.app.app_context():
             wait_until(lambda: _is_drained(place), 600, "the end of the drain")
         grown = [(now - then) / MIB for now, then in zip((_memory(web), _memory(drain)), before, strict=True)]
-        return [Row(f"memory, {MILLION:,} events", f"web +{grown[0]:.0f} MB, worker +{grown[1]:.0f} MB", "at the start", None, "+50 MB each")]
+        return [
+            Row(
+                f"memory, {MILLION:,} events",
+                f"web +{grown[0]:.0f} MB, worker +{grown[1]:.0f} MB",
+                "at the start",
+                None,
+                "+50 MB each",
+            )
+        ]
 
     return _with_system(place, pass_events)
 

@@ -185,7 +185,8 @@ class Postgres:
     def _run(self, tool: str, *arguments: str) -> None:
         command = [*self._prefix, str(self._package / "pginstall/bin" / tool), "-D", f"{self.directory}/data", *arguments]
         with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
-            done = subprocess.run(command, cwd=self.directory, stdout=output, stderr=output, **self._user)  # type: ignore[call-overload]
+            options = {"cwd": self.directory, "stdout": output, "stderr": output, **self._user}
+            done = subprocess.run(command, **options)  # type: ignore[call-overload]  # they are of many types
             output.seek(0)
             assert done.returncode == 0, f"{tool}: {output.read().decode()}"
 

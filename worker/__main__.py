@@ -27,12 +27,12 @@ GC_THRESHOLD = 50_000
 
 
 class Worker(SimpleWorker):
-    """An RQ worker that runs jobs in its own process, for a fork a job costs more than a batch; and says when it shall stop."""
+    """An RQ worker that runs jobs in its own process, for a fork costs more than a batch; and says when it shall stop."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or SIGINT: a running job ends after its batch."""
         stop_requested.set()
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ's own is not annotated
 
 
 def main() -> None:
@@ -58,7 +58,12 @@ def work(redis_url: str, name: str) -> None:
     try:
         queue = Queue(QUEUE, connection=connection, serializer="json")
         worker = Worker(
-            [queue], name=name, connection=connection, serializer="json", worker_ttl=WORKER_TTL_S, maintenance_interval=MAINTENANCE_S
+            [queue],
+            name=name,
+            connection=connection,
+            serializer="json",
+            worker_ttl=WORKER_TTL_S,
+            maintenance_interval=MAINTENANCE_S,
         )
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:

@@ -61,7 +61,7 @@ class Consumer:
         if not found:
             return []
         pending = self.client.xpending_range(STREAM, GROUP, found[0][0], found[-1][0], len(found), self.name)
-        deliveries = {one["message_id"]: one["times_delivered"] for one in pending}
+        deliveries = {one["message_id"]: int(one["times_delivered"]) for one in pending}
         return [_entry(entry_id, fields, deliveries.get(entry_id, 1)) for entry_id, fields in found]
 
     def acknowledge(self, entries: Iterable[Entry]) -> None:

@@ -22,6 +22,7 @@ SLICE_S = 5
 SINGLE_AFTER_DELIVERIES = 3
 PARK_AFTER_ATTEMPTS = 5
 SETTLE_AFTER = 100
+KILLER = "it ended the worker's process each time it was tried"
 ATTEMPTS = "drain:attempts"
 REASONS = "drain:reasons"
 
@@ -106,7 +107,7 @@ class Drain:
                 return
 
     def _store_singly(self, entry: Entry) -> None:
-        """Store an entry's events one by one, those first that were tried least; acknowledge it when all are stored or parked."""
+        """Store an entry's events one by one, those first that were tried least; acknowledge it when all are done."""
         attempts = self._attempts(entry.events)
         is_done = True
         for event in sorted(entry.events, key=lambda event: attempts[event.guid]):
@@ -118,8 +119,8 @@ class Drain:
         """Store or park one event; False if it shall be tried again. The attempt is noted before it may kill us."""
         attempts = self.client.hincrby(ATTEMPTS, event.guid, 1)
         if attempts > PARK_AFTER_ATTEMPTS:
-            reason = self.client.hget(REASONS, event.guid) or b"it ended the worker's process each time it was tried"
-            self._park(event, reason.decode())
+            reason = self.client.hget(REASONS, event.guid)
+            self._park(event, str(reason, "utf-8") if isinstance(reason, bytes) else KILLER)
         else:
             try:
                 self._noted.update(self.pipeline.store_events([event]))

@@ -51,5 +51,5 @@ class Pipeline:
         return self.store.verify(assigned, stored)
 
     def settle(self, noted: Collection[Pair]) -> bool:
-        """Step 3, correcting: what was noted is worked off, if it is not too much. Returns whether something is left for the job."""
+        """Step 3, correcting: what was noted is worked off; returns whether something is left for the job."""
         return bool(noted) and self.repointer.work_off(REPOINT_AT_ONCE, only=sorted(noted), batch=len(noted))

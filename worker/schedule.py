@@ -61,7 +61,8 @@ def main() -> None:
         for job, interval in schedule:
             scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
         try:
-            return scheduler.start()
+            scheduler.start()  # type: ignore[no-untyped-call]  # RQ's own is not annotated
+            return
         except redis.RedisError as error:
             log.warning("Redis is away: %s", error)
             time.sleep(RESTART_S)

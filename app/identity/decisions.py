@@ -36,7 +36,7 @@ def merge(store: IdentityStore, into: ProfileRecord, source: ProfileRecord) -> s
     Raises CannotMerge when `into` is a device's profile.
     """
     if into.owner[0] != "user":
-        raise CannotMerge("a profile that is only a device's can't take in another one: name the person's profile in the path")
+        raise CannotMerge("a device's profile can't take in another one: name the person's profile in the path")
     return store.transact(lambda connection: _merge(connection, into.owner[1], source.owner))
 
 
@@ -46,7 +46,7 @@ def revert(store: IdentityStore, guid: str) -> bool:
 
 
 def delete(store: IdentityStore, profile: ProfileRecord) -> str:
-    """Forget the person, or device: identifiers go now, the events as soon as the worker gets there. Returns the deletion's guid."""
+    """Forget the person, or device: identifiers go now, the events with the worker. Returns the deletion's guid."""
     return store.transact(lambda connection: _delete(connection, store, profile))
 
 
@@ -113,7 +113,7 @@ def _revert(connection: sa.Connection, guid: str) -> bool:
 
 
 def _delete(connection: sa.Connection, store: IdentityStore, profile: ProfileRecord) -> str:
-    """1. What is theirs. 2. Marks in place of their claims. 3. Their identifiers, homes and merges go. 4. The events' deletion."""
+    """1. What is theirs. 2. Marks in place of their claims. 3. Identifiers, homes and merges go. 4. The events' deletion."""
     kind, value = profile.owner
     users = sorted(subtree(connection, [value])) if kind == "user" else []
     devices = sorted(devices_claimed_by(connection, users)) if users else [value]
@@ -145,7 +145,9 @@ def _leave_marks(connection: sa.Connection, users: Iterable[str]) -> None:
     """The devices stay shared: a mark without a name takes the place of the claims (03-identity, "Deletions")."""
     theirs = among(connection.dialect.name, claims_table.c.user_id, users)
     first = sa.func.min(claims_table.c.seen)
-    found = connection.execute(sa.select(claims_table.c.anonymous_id, first).where(theirs).group_by(claims_table.c.anonymous_id))
+    found = connection.execute(
+        sa.select(claims_table.c.anonymous_id, first).where(theirs).group_by(claims_table.c.anonymous_id)
+    )
     marks = [{"anonymous_id": device, "user_id": DELETED, "origin": "", "seen": seen} for device, seen in found]
     connection.execute(sa.delete(claims_table).where(theirs))
     if marks:
@@ -217,7 +219,9 @@ def _note_below(connection: sa.Connection, source: Pair) -> None:
 
 def _note_all(connection: sa.Connection, found: list[Pair]) -> None:
     wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in found})
-    known = {(row.kind, row.value) for row in connection.execute(sa.select(identifiers.c.kind, identifiers.c.value).where(wanted))}
+    known = {
+        (row.kind, row.value) for row in connection.execute(sa.select(identifiers.c.kind, identifiers.c.value).where(wanted))
+    }
     changes = Changes(repoints=found)
     for kind, value in found:
         if (kind, value) not in known:

@@ -1,4 +1,4 @@
-"""What a batch of events adds to what is known: claims, identifiers, homes, and what must be re-pointed. Pure but for new guids."""
+"""What a batch of events adds: claims, identifiers, homes, and what must be re-pointed. Pure but for new guids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -39,8 +39,12 @@ class Explanation:
 def find(store: IdentityStore, guid: str) -> ProfileRecord | None:
     """The profile that `guid` leads to, if it ever was one."""
     with store.reading() as connection:
-        made_for = connection.execute(sa.select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.home == guid)).first()
-        made_for = made_for or connection.execute(sa.select(profiles.c.kind, profiles.c.value).where(profiles.c.guid == guid)).first()
+        made_for = connection.execute(
+            sa.select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.home == guid)
+        ).first()
+        made_for = (
+            made_for or connection.execute(sa.select(profiles.c.kind, profiles.c.value).where(profiles.c.guid == guid)).first()
+        )
         return _of(connection, store, (made_for[0], made_for[1])) if made_for else None
 
 
@@ -160,7 +164,9 @@ def _identifier_rows(connection: sa.Connection, pairs: Iterable[Pair]) -> dict[P
 
 
 def _homes_after(connection: sa.Connection, limit: int, after: str | None) -> list[tuple[str, str, str]]:
-    statement = sa.select(identifiers.c.home, identifiers.c.kind, identifiers.c.value).order_by(identifiers.c.home).limit(limit)
+    statement = (
+        sa.select(identifiers.c.home, identifiers.c.kind, identifiers.c.value).order_by(identifiers.c.home).limit(limit)
+    )
     statement = statement.where(identifiers.c.home > (after or ""))
     return [(row[0], row[1], row[2]) for row in connection.execute(statement)]
 
@@ -169,5 +175,3 @@ def _view_of(connection: sa.Connection, store: IdentityStore, events: Sequence[E
     users = {event.user_id for event in events if event.user_id is not None}
     devices = {event.anonymous_id for event in events if event.anonymous_id is not None}
     return read_view(connection, store.policy, users, devices)
-
-

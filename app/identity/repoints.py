@@ -113,7 +113,9 @@ class Repointer:
     def _is_claim(self, pair: Pair) -> bool:
         return pair[0] != pair[1] and not is_placeholder(pair[1], self.placeholders)
 
-    def _owners(self, connection: sa.Connection, devices: set[str], users: set[str], told: dict[Pair, str]) -> list[Assignment]:
+    def _owners(
+        self, connection: sa.Connection, devices: set[str], users: set[str], told: dict[Pair, str]
+    ) -> list[Assignment]:
         _write_claims(connection, devices, told)
         view = read_view(connection, self.store.policy, users, devices)
         known = sorted(device for device in devices if ("anonymous", device) in view.homes)
@@ -176,5 +178,3 @@ def _known_users(connection: sa.Connection, users: set[str]) -> set[str]:
         return set()
     wanted = among(connection.dialect.name, identifiers.c.value, users)
     return set(connection.execute(sa.select(identifiers.c.value).where(identifiers.c.kind == "user", wanted)).scalars())
-
-

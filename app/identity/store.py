@@ -182,10 +182,14 @@ def insert_for(connection: sa.Connection, table: sa.Table) -> Any:
 
 
 def _insert(
-    connection: sa.Connection, table: sa.Table, columns: tuple[str, ...], records: Sequence[tuple[str | None, ...]], **same: str
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: tuple[str, ...],
+    records: Sequence[tuple[str | None, ...]],
+    **same: str,
 ) -> None:
     if records:
-        ordered = sorted(records, key=lambda record: [field or "" for field in record])
+        ordered = sorted(records, key=lambda record: tuple(field or "" for field in record))
         fresh = rows(connection.dialect.name, "fresh", columns, ordered)
         constants = [sa.literal(value, table.c[name].type) for name, value in same.items()]
         select = sa.select(*fresh.c, *constants)
@@ -196,7 +200,7 @@ def _exchange_homes(connection: sa.Connection, exchanges: Sequence[tuple[str, st
     """Give devices another home: (device, old, new). Raises LostRace if one of them has not the old one any more."""
     if not exchanges:
         return
-    change = rows(connection.dialect.name, "change", ["device", "old", "new"], sorted(exchanges, key=lambda one: one[0]))
+    change = rows(connection.dialect.name, "change", ["device", "old", "new"], sorted(exchanges, key=lambda one: str(one[0])))
     here = sa.and_(identifiers.c.kind == "anonymous", identifiers.c.value == change.c.device)
     is_old = sa.or_(identifiers.c.home == change.c.old, sa.and_(identifiers.c.home.is_(None), change.c.old.is_(None)))
     if connection.execute(sa.update(identifiers).where(here, is_old).values(home=change.c.new)).rowcount != len(exchanges):

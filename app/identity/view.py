@@ -95,7 +95,9 @@ def claim_pair(event: Event) -> Pair | None:
     return event.anonymous_id, event.user_id
 
 
-def read_view(connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()) -> View:
+def read_view(
+    connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()
+) -> View:
     """Read what bears on these users and devices, and the exact claims of `pairs`."""
     view = read_facts(connection, policy, users, devices, pairs)
     _read_homes(connection, view, "anonymous", devices)
@@ -103,7 +105,9 @@ def read_view(connection: sa.Connection, policy: Policy, users: set[str], device
     return view
 
 
-def read_facts(connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()) -> View:
+def read_facts(
+    connection: sa.Connection, policy: Policy, users: set[str], devices: set[str], pairs: Iterable[Pair] = ()
+) -> View:
     """The same without the homes: claims and merges."""
     view = View(policy, {}, {}, {})
     if devices:

@@ -22,6 +22,6 @@ class _Database(SQLAlchemy):
 
 
 db = _Database(model_class=Base)
-db.Model.registry.update_type_annotation_map({str: Id})
+db.Model.registry.update_type_annotation_map({str: Id})  # type: ignore[attr-defined]  # Model is made at run time
 
 __all__ = ["Id", "Moment", "Seen", "db"]

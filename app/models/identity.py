@@ -1,4 +1,4 @@
-"""What identity rests on: identifiers with their home profiles, claims, merges, and what is still to be re-pointed (03-identity)."""
+"""What identity rests on: identifiers with their homes, claims, merges, and what is still to be re-pointed (03-identity)."""
 
 from sqlalchemy import JSON, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column

@@ -13,7 +13,16 @@ from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.copy import copy_rows
 from backends.sql.engine import is_outage, is_refusal, make_engine, reading
-from backends.sql.records import DATA_COLUMNS, EVENT_COLUMNS, UNREADABLE, data_lines, data_records, event_from_row, event_line, event_record
+from backends.sql.records import (
+    DATA_COLUMNS,
+    EVENT_COLUMNS,
+    UNREADABLE,
+    data_lines,
+    data_records,
+    event_from_row,
+    event_line,
+    event_record,
+)
 from backends.sql.rows import among, rows
 from backends.sql.tables import event_data, events, moment_now, sound_moment
 from backends.sql.upgrades import upgrade

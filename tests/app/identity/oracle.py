@@ -25,7 +25,9 @@ class Facts:
 
     def claims(self, device: str) -> dict[str, str]:
         found = {MARK: self.marks[device]} if device in self.marks else {}
-        pairs = [(event.user_id, event.seen) for event in self.events.values() if event.anonymous_id == device and event.user_id]
+        pairs = [
+            (event.user_id, event.seen) for event in self.events.values() if event.anonymous_id == device and event.user_id
+        ]
         pairs += [(user, seen) for stated_device, user, seen in self.stated.values() if stated_device == device]
         for user, seen in pairs:
             if user != device:
@@ -54,7 +56,9 @@ class Facts:
     def delete(self, person: str) -> None:
         users = {user for user in self.users() if self.canon(user) == person}
         doomed = [guid for guid, event in self.events.items() if self.owner(event) == ("user", person)]
-        for device in {event.anonymous_id for event in self.events.values() if event.anonymous_id} | set(self._stated_devices()):
+        for device in {event.anonymous_id for event in self.events.values() if event.anonymous_id} | set(
+            self._stated_devices()
+        ):
             if seen := self.claims(device).get(person):
                 self.marks[device] = min(self.marks.get(device, seen), seen)
         for guid in doomed:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -55,6 +56,10 @@ class World:
         self.pipeline = Pipeline(self.store, backend, frozenset())
         self.facts = Facts(policy.value)
         self.merges: list[str] = []
+
+    def do(self, name: str, argument: Any) -> None:
+        """One step of a plan."""
+        {"store": self.store_events, "merge": self.merge, "revert": self.revert, "delete": self.delete}[name](argument)
 
     def store_events(self, drafted: list[tuple[int, int, tuple[str | None, str | None]]]) -> None:
         events = [made_event(number, second, *pair) for number, second, pair in drafted]
@@ -144,7 +149,7 @@ def test_profiles_are_those_of_the_definition(quick_app: Flask, policy: Policy, 
     world = World(policy)
 
     for name, argument in plan:
-        {"store": world.store_events, "merge": world.merge, "revert": world.revert, "delete": world.delete}[name](argument)  # type: ignore[operator, arg-type]
+        world.do(name, argument)
     world.settle()
 
     world.check()
@@ -156,7 +161,7 @@ def test_reindexing_changes_nothing(quick_app: Flask, plan: list[tuple[str, obje
     emptied()
     world = World(Policy.SEPARATE)
     for name, argument in plan:
-        {"store": world.store_events, "merge": world.merge, "revert": world.revert, "delete": world.delete}[name](argument)  # type: ignore[operator, arg-type]
+        world.do(name, argument)
     world.settle()
     before = {guid: event.profile_guid for guid, event in world.stored().items()}
 
@@ -168,7 +173,7 @@ def test_reindexing_changes_nothing(quick_app: Flask, plan: list[tuple[str, obje
 
 
 def test_workers_side_by_side_agree_with_the_definition(app: Flask) -> None:
-    """Given 40 batches with redeliveries, when four workers store them at once, then the profiles are those of the definition."""
+    """Given redeliveries in 40 batches, when four workers store them at once, then the definition holds."""
     chance = random.Random(7)
     drafted = [
         (number, chance.randrange(50), (chance.choice([None, *USERS]), chance.choice(DEVICES))) for number in range(300)
@@ -187,7 +192,9 @@ def test_workers_side_by_side_agree_with_the_definition(app: Flask) -> None:
         worker = World(Policy.SEPARATE)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, [parts[start::4] for start in range(4)]))
-        worker.facts.events = {event.guid: event for part in parts for draft in part for event in [made_event(draft[0], draft[1], *draft[2])]}
+        worker.facts.events = {
+            event.guid: event for part in parts for draft in part for event in [made_event(draft[0], draft[1], *draft[2])]
+        }
         worker.settle()
 
         worker.check()

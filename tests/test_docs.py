@@ -1,0 +1,45 @@
+"""What the documents say is what there is."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from backends.registry import SCHEMES
+
+ROOT = Path(__file__).resolve().parent.parent
+OF_THE_PROCFILE = {"PORT", "WEB_CONCURRENCY", "WORKERS", "ACCESS_LOG"}
+
+
+def test_every_setting_stands_in_the_table_and_nothing_else() -> None:
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
+
+    assert table == {field.name.upper() for field in fields(Settings)} | OF_THE_PROCFILE
+
+
+def test_the_table_says_the_defaults() -> None:
+    text = (ROOT / "docs/settings.md").read_text()
+    defaults = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    for field in fields(Settings):
+        if field.name.upper() in defaults and field.name != "placeholders":
+            said = defaults[field.name.upper()]
+            assert said == str(int(field.default) if isinstance(field.default, bool) else field.default)
+
+
+@pytest.mark.parametrize("document", ["README.md", *(path.name for path in (ROOT / "docs").glob("*.md"))])
+def test_every_link_and_script_is_there(document: str) -> None:
+    path = ROOT / document if document == "README.md" else ROOT / "docs" / document
+    text = path.read_text()
+
+    for link in re.findall(r"\]\(([\w./-]+)\)", text):
+        assert (path.parent / link).exists(), link
+    for script in re.findall(r"(?<![\w/])bin/\w+", text):
+        assert (ROOT / script).exists(), script
+
+
+def test_every_backend_is_named() -> None:
+    said = (ROOT / "README.md").read_text() + (ROOT / "docs/settings.md").read_text()
+
+    assert all(scheme in said for scheme in SCHEMES)
