@@ -1,6 +1,7 @@
 """Answers: JSON made fast, and every error in one form (04-http, "Errors")."""
 
 import logging
+import traceback
 from typing import Any
 
 import orjson
@@ -71,5 +72,7 @@ def _answer_outage(error: Exception) -> Response:
 
 
 def _answer_bug(error: Exception) -> Response:
-    log.exception("a request failed")
+    # Where, and of what kind; the error's text may have the values that it failed on.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("a request failed: %s\n%s", type(error).__qualname__, where)
     return _answer_api_error(ApiError("internal_error", 500, "something went wrong here; it is in the log"))

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from app.answers import answer
 from app.services import services
+from app.stream import MEMORY_SHARE, is_short
 from backends.errors import BackendError
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
@@ -23,7 +24,9 @@ def ready() -> Response:
     """Events can be accepted: Redis takes them. The other dependencies are named, and may be away."""
     states = dependencies()
     is_ready = states["redis"] == "ok"
-    return answer({"status": "ok" if is_ready else "unavailable", "dependencies": states}, 200 if is_ready else 503)
+    # A database's own words may name hosts and users: those are for `status`, which needs a key.
+    shown = {name: state if state == "ok" or name == "redis" else "away" for name, state in states.items()}
+    return answer({"status": "ok" if is_ready else "unavailable", "dependencies": shown}, 200 if is_ready else 503)
 
 
 def dependencies() -> dict[str, str]:
@@ -38,11 +41,14 @@ def dependencies() -> dict[str, str]:
 
 def _check_redis() -> None:
     shared = services()
-    policy = shared.redis.info("memory").get("maxmemory_policy", "noeviction")
+    memory = shared.redis.info("memory")
+    policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         raise BackendError(f"its maxmemory-policy is {policy}, so it may forget accepted events: set it to noeviction")
     if shared.stream.depth().bytes >= shared.settings.buffer_max_bytes:
         raise BackendError("the buffer is full")
+    if is_short(memory):
+        raise BackendError(f"it has used {MEMORY_SHARE:.0%} of its maxmemory")
 
 
 def _state(check: Callable[[], None]) -> str:

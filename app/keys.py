@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from app.models import ApiKey, db
-from backends.event import new_guid, now
+from backends.event import MAX_ID_LENGTH, new_guid, now
 
 PERMISSIONS = {
     "events:write": "send events",
@@ -30,13 +30,22 @@ class UnknownPermission(ValueError):
     """Raised when a permission is not one of PERMISSIONS; the message lists them."""
 
 
+class UnusableName(ValueError):
+    """Raised when a key's name is empty or too long."""
+
+
 def hash_key(key: str) -> str:
     """What is stored of a key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = ()) -> tuple[ApiKey, str]:
-    """Make a key; returns the row, and the key itself, which nobody can look up later. Raises UnknownPermission."""
+    """Make a key; returns the row, and the key itself, which nobody can look up later.
+
+    Raises UnknownPermission or UnusableName.
+    """
+    if not 0 < len(name) <= MAX_ID_LENGTH:
+        raise UnusableName(f"the name has {len(name)} characters: give it 1 to {MAX_ID_LENGTH}")
     wanted = list(permissions)
     if unknown := [permission for permission in wanted if permission not in PERMISSIONS]:
         raise UnknownPermission(f"unknown permissions {', '.join(unknown)}: there are {', '.join(PERMISSIONS)}")
@@ -46,7 +55,7 @@ def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = (
         name=name,
         key_hash=hash_key(key),
         permissions=wanted,
-        origins=list(origins),
+        origins=[origin.strip().rstrip("/").lower() for origin in origins],  # as browsers send it
         created_at=moment,
         updated_at=moment,
     )

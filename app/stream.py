@@ -3,8 +3,8 @@
 import logging
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 import redis
@@ -58,6 +58,12 @@ class Depth(NamedTuple):
     entries: int
     bytes: int
     oldest_s: float
+
+
+def is_short(memory: Mapping[str, Any]) -> bool:
+    """Whether Redis, by its INFO on memory, leaves too little room for RQ to drain the stream."""
+    limit = memory.get("maxmemory", 0)
+    return bool(limit) and memory["used_memory"] > MEMORY_SHARE * limit
 
 
 def connect(url: str) -> redis.Redis:
@@ -173,8 +179,6 @@ class EventStream:
     def _is_short_of_memory(self) -> bool:
         # INFO costs more than the append itself, so it is asked once a second.
         if time.monotonic() - self._memory_checked_at > 1:
-            memory = self.client.info("memory")
-            limit = memory.get("maxmemory", 0)
-            self._memory_is_short = bool(limit) and memory["used_memory"] > MEMORY_SHARE * limit
+            self._memory_is_short = is_short(self.client.info("memory"))
             self._memory_checked_at = time.monotonic()
         return self._memory_is_short

@@ -2,11 +2,9 @@
 
 import click
 from flask.cli import AppGroup
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from app.keys import PERMISSIONS, UnknownPermission, create_key, list_keys, revoke_key, rotate_key
+from app.cli.terminal import fail, show_table
+from app.keys import PERMISSIONS, UnknownPermission, UnusableName, create_key, list_keys, revoke_key, rotate_key
 
 group = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
 
@@ -20,25 +18,19 @@ def create(name: str, permissions: tuple[str, ...], is_for_all: bool, origins: t
     """Make a key and print it, once. Without a permission it may send events and nothing else."""
     try:
         row, key = create_key(name, PERMISSIONS if is_for_all else permissions or ["events:write"], origins)
-    except UnknownPermission as error:
-        raise click.ClickException(str(error)) from None
+    except (UnknownPermission, UnusableName) as error:
+        fail(str(error))
     click.echo(f"{row.guid}: {key}")
 
 
 @group.command("list")
 def list_all() -> None:
     """List all keys."""
-    table = Table("guid", "name", "permissions", "origins", "created", "revoked")
-    for row in list_keys():
-        table.add_row(
-            row.guid,
-            escape(row.name),
-            " ".join(row.permissions),
-            escape(" ".join(row.origins)),
-            row.created_at,
-            row.revoked_at or "",
-        )
-    Console().print(table)
+    rows = [
+        (row.guid, row.name, " ".join(row.permissions), " ".join(row.origins), row.created_at, row.revoked_at)
+        for row in list_keys()
+    ]
+    show_table(["guid", "name", "permissions", "origins", "created", "revoked"], rows)
 
 
 @group.command("revoke")
@@ -46,7 +38,7 @@ def list_all() -> None:
 def revoke(guid: str) -> None:
     """Revoke a key: it ends within ten seconds."""
     if revoke_key(guid) is None:
-        raise click.ClickException(f"there is no key {guid}")
+        fail(f"there is no key {guid}")
     click.echo(f"revoked {guid}")
 
 
@@ -56,5 +48,5 @@ def rotate(guid: str) -> None:
     """Make a new key under the same guid and print it, once; the old one ends within ten seconds."""
     rotated = rotate_key(guid)
     if rotated is None:
-        raise click.ClickException(f"there is no key {guid} that could be rotated")
+        fail(f"there is no key {guid} that could be rotated")
     click.echo(f"{guid}: {rotated[1]}")

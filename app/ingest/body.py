@@ -1,15 +1,22 @@
 """From a request's bytes to JSON: capped, unzipped, and without characters that no database keeps."""
 
 import json
+import math
+import re
 import zlib
 from typing import Any
 
 import orjson
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.answers import ApiError
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_LONG_INTEGER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
+_MAX_DIGITS = 4300
+"""Python reads and writes no longer integer, for the time that it takes (sys.set_int_max_str_digits)."""
 
 
 def read_json(max_bytes: int) -> tuple[Any, int]:
@@ -17,14 +24,25 @@ def read_json(max_bytes: int) -> tuple[Any, int]:
 
     Raises ApiError (400, 413).
     """
-    request.max_content_length = max_bytes
-    raw = request.get_data(cache=False)
-    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").lower()
-    if raw.startswith(_GZIP_MAGIC) or encoding == "gzip":
+    request.max_content_length = max_bytes + 1  # werkzeug cuts a chunked body there without a word
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise _too_large(max_bytes) from None
+    if len(raw) > max_bytes:
+        raise _too_large(max_bytes)
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if raw.startswith(_GZIP_MAGIC) or encoding in ("gzip", "x-gzip"):
         raw = _unpacked(raw, zlib.MAX_WBITS | 16, max_bytes)
     elif encoding == "deflate":
         raw = _unpacked(raw, zlib.MAX_WBITS, max_bytes)
+    elif encoding not in ("", "identity"):
+        raise ApiError("unsupported_encoding", 415, f"the body is {encoding[:40]!r}: send it as it is, or as gzip or deflate")
     return _parsed(raw), len(raw)
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError("body_too_large", 413, f"the body has more than {max_bytes} bytes: send fewer events at once")
 
 
 def _unpacked(raw: bytes, window: int, max_bytes: int) -> bytes:
@@ -35,24 +53,28 @@ def _unpacked(raw: bytes, window: int, max_bytes: int) -> bytes:
     except zlib.error as error:
         raise ApiError("invalid_body", 400, f"the body can't be decompressed: {error}") from None
     if len(unpacked) > max_bytes:
-        raise ApiError("body_too_large", 413, f"the body has more than {max_bytes} bytes: send fewer events at once")
+        raise _too_large(max_bytes)
     if not stream.eof:
         raise ApiError("invalid_body", 400, "the compressed body ends too early")
     return unpacked
 
 
 def _parsed(raw: bytes) -> Any:
+    if b"\\u0000" in raw:
+        raw = _NUL.sub(rb"\1\\ufffd", raw)  # PostgreSQL keeps no NUL
+    if _LONG_INTEGER.search(raw):  # orjson would round it, and two ids become one
+        return _parsed_slowly(raw)
     try:
-        parsed = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parsed_slowly(raw)
-    return _scrubbed(parsed) if b"\\u0000" in raw else parsed
 
 
 def _parsed_slowly(raw: bytes) -> Any:
     """The standard library takes what orjson refuses of valid JSON: lone surrogates and very long numbers."""
     try:
-        return _scrubbed(json.loads(raw.decode(), parse_constant=_refuse_constant))
+        parsed = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_int=_integer, parse_float=_fraction)
+        return _scrubbed(parsed)
     except RecursionError:
         raise ApiError("invalid_body", 400, "the body is nested too deeply") from None
     except ValueError as error:
@@ -63,10 +85,20 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= _MAX_DIGITS else text
+
+
+def _fraction(text: str) -> float | str:
+    """What a float can't hold stays as it is written."""
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
 def _scrubbed(value: Any) -> Any:
-    """NUL and lone surrogates become U+FFFD: PostgreSQL keeps neither."""
+    """Lone surrogates become U+FFFD: no UTF-8 has them."""
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
         return [_scrubbed(one) for one in value]
     if isinstance(value, dict):

@@ -13,6 +13,9 @@ from app.services import services
 
 blueprint = Blueprint("ingest", __name__)
 
+MAX_ADDRESS = 45
+"""Characters of the longest IPv6 address."""
+
 
 @blueprint.post("/api/v1/track", strict_slashes=False)
 def track() -> Response:
@@ -46,7 +49,7 @@ def batch() -> Response:
 
 @blueprint.after_request
 def allow_browsers(response: Response) -> Response:
-    """CORS with credentials: sendBeacon sends them, so that '*' will not do (Fetch standard, "CORS protocol and credentials")."""
+    """CORS with credentials: sendBeacon sends them, so that '*' will not do (Fetch standard, "CORS protocol")."""
     origin = request.environ.get("HTTP_ORIGIN")
     if origin is not None:
         headers = response.headers
@@ -93,9 +96,13 @@ def _common(key: Key, sent_ms: int | None = None) -> Acceptance:
     may_identify = "events:write" in key.permissions
     if not may_identify and "events:write:anonymous" not in key.permissions:
         raise forbidden("events:write")
-    return Acceptance(key.guid, request.remote_addr, may_identify, sent_ms)
+    return Acceptance(key.guid, _ip_address(), may_identify, sent_ms)
+
+
+def _ip_address() -> str | None:
+    address = request.remote_addr
+    return address if address is None or len(address) <= MAX_ADDRESS else None  # a proxy may let anything through
 
 
 def _acceptor() -> Acceptor:
     return cast(Acceptor, current_app.extensions["acceptor"])
-

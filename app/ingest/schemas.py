@@ -1,7 +1,7 @@
-"""The one definition of a valid event: a marshmallow schema. Its fields convert by plain functions, which compiled.py calls too."""
+"""The one definition of a valid event: a marshmallow schema whose fields convert by plain functions, as compiled.py does."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -9,6 +9,9 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from app.ingest.times import parse_ms
 from backends.event import MAX_ID_LENGTH
+
+MAX_LEVELS = 200
+"""Lists in lists in data: orjson writes 254."""
 
 UNREADABLE = -1
 """Stands for a time that could not be read: no reason to refuse the event, but one to warn."""
@@ -63,7 +66,10 @@ def event_data(value: Any) -> dict[str, str]:
 
 def shown(value: Any) -> str:
     """A value as an error message shows it: short."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "what is nested so deeply"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
@@ -94,5 +100,19 @@ def _json_text(value: Any) -> str:
     """The value as JSON writes it, without blanks."""
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # an integer of more than 64 bits
+    except TypeError:  # an integer of more than 64 bits, or more levels than orjson writes
+        if _is_deeper(value, MAX_LEVELS):
+            raise ValidationError(f"a value is nested too deeply: send {MAX_LEVELS} levels at the most") from None
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Level by level, not by recursion: the value may be deeper than Python's stack."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [below for one in level if isinstance(one, list | dict) for below in _children(one)]
+    return bool(level)
+
+
+def _children(one: list[Any] | dict[str, Any]) -> Iterable[Any]:
+    return one.values() if isinstance(one, dict) else one

@@ -27,20 +27,20 @@ def from_ms(milliseconds: int) -> Timestamp:
 
 def _parse_text(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text) if not _is_number(text) else None
+        if _is_number(text):
+            return _from_number(float(text))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment is None:
-        return _from_number(float(text))
     since_epoch = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     return since_epoch.days * 86_400_000 + since_epoch.seconds * 1000 + since_epoch.microseconds // 1000
 
 
 def _is_number(text: str) -> bool:
-    return text.lstrip("-").replace(".", "", 1).isdecimal() and text.isascii()
+    return text.removeprefix("-").replace(".", "", 1).isdecimal() and text.isascii()
 
 
 def _from_number(value: int | float) -> int | None:
     if not abs(value) < 1e15:  # also what is no number at all
         return None
-    return int(value if abs(value) >= _FIRST_MILLISECONDS else value * 1000)
+    return int(value) if abs(value) >= _FIRST_MILLISECONDS else round(value * 1000)
