@@ -57,11 +57,15 @@ class KeyCache:
             return entry[0]
         if not entry and moment < self._unknown.get(digest, 0):
             return None
+        is_usable = entry is not None and moment - entry[2] < STALE_S
+        if entry and is_usable and entry[1] > entry[2] + FRESH_S:
+            # The database was away when it was last asked, and may take seconds to fail: the other threads need not wait.
+            self._known[digest] = entry[0], moment + FRESH_S, entry[2]
         try:
             return self._remember(digest, self._load(digest), moment)
         except KeysUnavailable:
-            if entry and moment - entry[2] < STALE_S:
-                self._known[digest] = entry[0], moment + FRESH_S, entry[2]
+            if entry and is_usable:
+                self._known[digest] = entry[0], self._clock() + FRESH_S, entry[2]
                 return entry[0]
             raise
 

@@ -1,10 +1,11 @@
 """The seam between app and worker: a Redis Stream of accepted batches, and the RQ queue that wakes the worker."""
 
+import hashlib
 import logging
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 import redis
@@ -37,7 +38,10 @@ redis.call('INCRBY', KEYS[2], size)
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', '5') then return 1 end
 return 0
 """
+_APPEND_SHA = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 
+_Entry = tuple[bytes, dict[bytes, bytes]]
+"""As Redis has it: its id and its fields."""
 
 WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60}
 """For how long a wish for a job stands, should the job itself be lost."""
@@ -94,7 +98,6 @@ class EventStream:
         self.queue = Queue(QUEUE, connection=client, serializer="json", default_timeout=JOB_TIMEOUT_S)
         self._buffer_max_bytes = buffer_max_bytes
         self._durable_ack = durable_ack
-        self._append = client.register_script(_APPEND)
         self._memory_checked_at = -1.0
         self._memory_is_short = False
 
@@ -106,11 +109,9 @@ class EventStream:
         if self._is_short_of_memory():
             raise BufferFull(f"Redis has used {MEMORY_SHARE:.0%} of its maxmemory")
         payloads = [encode(events[start : start + ENTRY_EVENTS]) for start in range(0, len(events), ENTRY_EVENTS)]
-        outcome = self._append(keys=[STREAM, BYTES, wanted(DRAIN)], args=[self._buffer_max_bytes, *payloads])
+        outcome = self._run_append(3, STREAM, BYTES, wanted(DRAIN), self._buffer_max_bytes, *payloads)
         if outcome == -1:
             raise BufferFull(f"{self._buffer_max_bytes} bytes of events are waiting")
-        if self._durable_ack and not self.client.execute_command("WAITAOF", 1, 0, 400)[0]:
-            raise redis.TimeoutError("Redis did not confirm in time that its append-only file has the events")
         if outcome == 1:
             self._enqueue(DRAIN)
 
@@ -154,13 +155,29 @@ class EventStream:
     def _newest(self, entries: int) -> Iterator[tuple[bytes, bytes]]:
         end = "+"
         while entries > 0:
-            page = self.client.xrevrange(STREAM, max=end, count=min(entries, 100))
+            page = cast(list[_Entry], self.client.xrevrange(STREAM, max=end, count=min(entries, 100)))
             for entry_id, fields in page:
                 yield entry_id, fields[b"events"]
             if len(page) < min(entries, 100):
                 return
             entries -= len(page)
             end = f"({page[-1][0].decode()}"
+
+    def _run_append(self, *arguments: str | int | bytes) -> int:
+        # By the connection itself: redis-py's command layer costs as much as Flask does, and retries are switched off.
+        pool = self.client.connection_pool
+        connection = pool.get_connection()
+        try:
+            try:
+                outcome: int = _ask(connection, "EVALSHA", _APPEND_SHA, *arguments)
+            except redis.exceptions.NoScriptError:
+                outcome = _ask(connection, "EVAL", _APPEND, *arguments)
+            # WAITAOF waits for what its own connection wrote.
+            if self._durable_ack and outcome >= 0 and not _ask(connection, "WAITAOF", 1, 0, 400)[0]:
+                raise redis.TimeoutError("Redis did not confirm in time that its append-only file has the events")
+            return outcome
+        finally:
+            pool.release(connection)
 
     def _enqueue(self, job: str) -> None:
         try:
@@ -182,3 +199,8 @@ class EventStream:
             self._memory_is_short = is_short(self.client.info("memory"))
             self._memory_checked_at = time.monotonic()
         return self._memory_is_short
+
+
+def _ask(connection: Any, *command: str | int | bytes) -> Any:
+    connection.send_command(*command)
+    return connection.read_response()

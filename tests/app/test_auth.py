@@ -141,6 +141,62 @@ def test_a_database_that_is_away_is_asked_once_in_five_seconds(cache: KeyCache, 
     assert table.asked == 2
 
 
+def test_a_database_that_fails_slowly_is_not_asked_again_at_once(clock: Clock) -> None:
+    answers: list[Key | None] = [KEY]
+
+    def load(_digest: str) -> Key | None:
+        if answers:
+            return answers.pop()
+        clock.now += 14
+        raise KeysUnavailable
+
+    cache = KeyCache(load, clock)
+    cache.find("good")
+    clock.now += 6
+    cache.find("good")
+    asked_at = clock.now
+    clock.now += 4
+    assert cache.find("good") == KEY
+    assert clock.now == asked_at + 4
+
+
+def test_while_one_thread_asks_a_database_that_was_away_the_others_go_on(clock: Clock) -> None:
+    asked = 0
+
+    def load(_digest: str) -> Key | None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return KEY
+        if asked == 3:
+            assert cache.find("good") == KEY  # as another thread would, meanwhile
+        raise KeysUnavailable
+
+    cache = KeyCache(load, clock)
+    for _ in range(3):
+        cache.find("good")
+        clock.now += 6
+    assert asked == 3
+
+
+def test_a_key_that_was_not_used_for_long_is_not_taken_while_it_is_asked_for(clock: Clock) -> None:
+    answers = iter([KEY, None, None])
+    seen_meanwhile: list[Key | None] = []
+
+    def load(_digest: str) -> Key | None:
+        answer = next(answers)
+        if answer is None and not seen_meanwhile:
+            seen_meanwhile.append(KEY)
+            seen_meanwhile[0] = cache.find("good")
+        return answer
+
+    cache = KeyCache(load, clock)
+    cache.find("good")
+    clock.now += 100
+    assert cache.find("good") is None
+    assert seen_meanwhile == [None]
+
+
 def test_a_key_that_was_never_seen_is_not_known_while_the_database_is_away(cache: KeyCache, table: Table) -> None:
     table.is_away = True
     with pytest.raises(KeysUnavailable):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -811,7 +812,7 @@ def configured(app: Flask) -> Iterator[Any]:
     """A function that sets one of Redis's settings for the time of the test."""
     with app.app_context():
         client = services().redis
-        before = {name: client.config_get(name)[name] for name in ("maxmemory", "maxmemory-policy")}
+        before = {name: client.config_get(name)[name] for name in ("maxmemory", "maxmemory-policy", "appendfsync")}
         yield client.config_set
         for name, value in before.items():
             client.config_set(name, value)
@@ -852,6 +853,33 @@ def test_the_worker_is_woken_once(sender: Sender) -> None:
     sender.track()
     with sender.app.app_context():
         assert len(services().stream.queue) == 1
+
+
+def test_a_redis_that_forgot_the_script_is_told_it_again(sender: Sender) -> None:
+    sender.track()
+    with sender.app.app_context():
+        services().redis.script_flush()
+    assert sender.track().status_code == 202
+    assert sender.track().status_code == 202
+    assert len(sender.stored()) == 3
+
+
+def test_a_connection_that_redis_closed_is_not_used_again(sender: Sender, redis_url: str) -> None:
+    sender.track()
+    with redis.Redis.from_url(redis_url) as other:
+        other.client_kill_filter(_type="normal")
+    assert sender.track().status_code == 202
+
+
+def test_an_acknowledgement_may_wait_for_the_disk(make_app: Any, configured: Any) -> None:
+    configured("appendfsync", "always")
+    sender = Sender(make_app(durable_ack=True))
+    assert sender.track().status_code == 202
+
+
+def test_what_is_not_on_the_disk_in_time_is_not_acknowledged(make_app: Any, configured: Any) -> None:
+    configured("appendfsync", "no")
+    error_of(Sender(make_app(durable_ack=True)).track(), 503, "unavailable")
 
 
 # What is never told
