@@ -12,12 +12,17 @@ group = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
 @group.command("create")
 @click.option("--name", required=True, help="Who will use it, for example 'Web API'.")
 @click.option("--permission", "permissions", multiple=True, help="What it may do; may be given several times.")
+@click.option("--write", "may_write", is_flag=True, help="It may send events; so it may if nothing is said.")
 @click.option("--all", "is_for_all", is_flag=True, help="It may do everything.")
 @click.option("--origin", "origins", multiple=True, help="A web page's origin it may be used from; none means any.")
-def create(name: str, permissions: tuple[str, ...], is_for_all: bool, origins: tuple[str, ...]) -> None:
+def create(
+    name: str, permissions: tuple[str, ...], may_write: bool, is_for_all: bool, origins: tuple[str, ...]
+) -> None:
     """Make a key and print it, once. Without a permission it may send events and nothing else."""
+    if may_write or not permissions:
+        permissions = (*permissions, "events:write")
     try:
-        row, key = create_key(name, PERMISSIONS if is_for_all else permissions or ["events:write"], origins)
+        row, key = create_key(name, PERMISSIONS if is_for_all else dict.fromkeys(permissions), origins)
     except (UnknownPermission, UnusableName) as error:
         fail(str(error))
     click.echo(f"{row.guid}: {key}")

@@ -43,6 +43,13 @@ def identifier(value: Any) -> str:
     return text
 
 
+def message_id(value: Any) -> str:
+    """As an identifier, but no boolean: a client that always sends `true` would have all its messages taken for one."""
+    if type(value) is bool:
+        raise ValidationError(f"{shown(value)} is no messageId: send a text or a number that no other message has")
+    return identifier(value)
+
+
 def moment(value: Any) -> int:
     """Milliseconds since 1970, or UNREADABLE."""
     found = parse_ms(value)
@@ -88,7 +95,7 @@ class EventSchema(Schema):
     # As the original Grouparoo web client spells it (09-sdks).
     ocurredAt = Converted(moment, allow_none=True, load_default=None)
     sentAt = Converted(moment, allow_none=True, load_default=None)
-    messageId = Converted(identifier, allow_none=True, load_default=None)
+    messageId = Converted(message_id, allow_none=True, load_default=None)
     data = Converted(event_data, allow_none=True, load_default=None)
 
 

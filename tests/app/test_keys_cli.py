@@ -50,6 +50,16 @@ def test_a_key_has_the_permissions_and_origins_it_is_given(app: Flask) -> None:
     assert row.origins == ["https://shop.example"]
 
 
+def test_a_key_may_be_told_to_write(app: Flask) -> None:
+    make(app, "--write")
+    assert only_key(app).permissions == ["events:write"]
+
+
+def test_a_key_that_may_write_may_do_more_if_told(app: Flask) -> None:
+    make(app, "--permission", "events:read", "--write")
+    assert only_key(app).permissions == ["events:read", "events:write"]
+
+
 def test_a_key_may_be_for_everything(app: Flask) -> None:
     make(app, "--all")
     assert only_key(app).permissions == list(PERMISSIONS)

@@ -34,7 +34,7 @@ likely = {
     "occurredAt": times,
     "ocurredAt": times,
     "sentAt": times,
-    "messageId": texts | json_values,
+    "messageId": texts | st.booleans() | json_values,
     "data": st.dictionaries(texts, json_values, max_size=5) | json_values,
     "other": json_values,
 }
@@ -67,6 +67,13 @@ def test_any_json_is_an_event_or_is_rejected(raw: Any, may_identify: bool, is_la
     check_event(event)
     assert all(isinstance(warning, str) for warning in warnings)
     assert may_identify or event.user_id is None
+
+
+@pytest.mark.parametrize("value", [True, False, [], {}, "x" * 192])
+def test_what_many_messages_would_share_is_no_message_id(value: object) -> None:
+    with pytest.raises(ValidationError) as raised:
+        LOAD({"type": "pageview", "userId": "u1", "messageId": value})
+    assert list(raised.value.messages_dict) == ["messageId"]
 
 
 def check_event(event: Event) -> None:
