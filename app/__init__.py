@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, health
 from app.answers import register_errors
-from app.auth import KeyCache, load_key
+from app.auth import KeyCache, NoSessions, load_key
 from app.config import ROOT, Settings
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
@@ -33,7 +33,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     Services(settings, stream.client, stream, open_backend(settings.backend_url)).register(app)
     app.extensions["key_cache"] = KeyCache(load_key)
     app.extensions["acceptor"] = Acceptor(settings)
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    app.session_interface = NoSessions()
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     register_errors(app)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(ingest.blueprint)

@@ -9,7 +9,8 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from flask import current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.answers import ApiError
 from app.keys import hash_key
@@ -34,6 +35,17 @@ class Key(NamedTuple):
     guid: str
     permissions: frozenset[str]
     origins: frozenset[str]
+
+
+class NoSessions(SessionInterface):
+    """Who is asking is said by a key, never by a cookie."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """A session that keeps nothing."""
+        return self.make_null_session(app)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing to save."""
 
 
 class KeysUnavailable(Exception):

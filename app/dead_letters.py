@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 import sqlalchemy as sa
 
-from app.models import DeadLetter, db
+from app.models import DeadLetter, begin_writing, db
 from app.services import services
 from app.stream import encode
 from backends.event import Event, now
@@ -13,6 +13,7 @@ from backends.event import Event, now
 
 def park(event: Event, reason: str) -> None:
     """Keep the event with the reason why it can't be stored. Parking it again changes nothing."""
+    begin_writing()
     if db.session.get(DeadLetter, event.guid) is None:
         fields = orjson.loads(encode([event]))[0]
         db.session.add(
@@ -41,6 +42,7 @@ def retry(guids: Sequence[str]) -> int:
 
 def drop(guids: Sequence[str]) -> int:
     """Forget these dead letters for good; return how many there were."""
+    begin_writing()
     letters = db.session.scalars(sa.select(DeadLetter).where(DeadLetter.guid.in_(guids))).all()
     for letter in letters:
         db.session.delete(letter)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from app.models import ApiKey, db
+from app.models import ApiKey, begin_writing, db
 from backends.event import MAX_ID_LENGTH, new_guid, now
 
 PERMISSIONS = {
@@ -50,6 +50,7 @@ def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = (
     if unknown := [permission for permission in wanted if permission not in PERMISSIONS]:
         raise UnknownPermission(f"unknown permissions {', '.join(unknown)}: there are {', '.join(PERMISSIONS)}")
     key, moment = secrets.token_urlsafe(32), now()
+    begin_writing()
     row = ApiKey(
         guid=new_guid("key"),
         name=name,
@@ -71,6 +72,7 @@ def list_keys() -> list[ApiKey]:
 
 def revoke_key(guid: str) -> ApiKey | None:
     """Revoke a key; within ten seconds no process takes it any more. None if there is none of that guid."""
+    begin_writing()
     row = db.session.get(ApiKey, guid)
     if row is not None and row.revoked_at is None:
         row.revoked_at = row.updated_at = now()
@@ -80,6 +82,7 @@ def revoke_key(guid: str) -> ApiKey | None:
 
 def rotate_key(guid: str) -> tuple[ApiKey, str] | None:
     """Give the producer a new key under the same guid; the old one ends within ten seconds. None if there is none."""
+    begin_writing()
     row = db.session.get(ApiKey, guid)
     if row is None or row.revoked_at is not None:
         return None

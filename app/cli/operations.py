@@ -1,7 +1,7 @@
 """`flask release`, `flask reindex`, `flask status`: what operators run."""
 
 import click
-import flask_migrate  # type: ignore[import-untyped]
+import flask_migrate
 from flask.cli import with_appcontext
 from rich.console import Console
 from rich.progress import Progress

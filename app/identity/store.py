@@ -15,7 +15,7 @@ from app.identity.view import Pair, View, claim_pair, claims_table, identifiers,
 from app.models import Profile, Repoint
 from backends.errors import BackendUnavailable
 from backends.event import Event, now
-from backends.sql.engine import is_outage, reading
+from backends.sql.engine import is_outage, reading, writing
 from backends.sql.rows import rows
 
 profiles = sa.inspect(Profile).local_table
@@ -81,7 +81,7 @@ class IdentityStore:
         """Do `work` in one transaction; again when another worker was first, or after a deadlock."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self._translated(), self.engine.begin() as connection:
+                with self._translated(), writing(self.engine) as connection:
                     return work(connection)
             except (LostRace, _Deadlock):
                 if attempt == _ATTEMPTS:

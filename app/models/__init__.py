@@ -1,8 +1,8 @@
 """The app's own tables (Flask-SQLAlchemy). Events are not among them: those are the backend's."""
 
-from app.models.base import db
+from app.models.base import begin_writing, db
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint
 from app.models.key import ApiKey
 
-__all__ = ["ApiKey", "Claim", "DeadLetter", "Deletion", "Identifier", "Merge", "Profile", "Repoint", "db"]
+__all__ = ["ApiKey", "Claim", "DeadLetter", "Deletion", "Identifier", "Merge", "Profile", "Repoint", "begin_writing", "db"]

@@ -24,4 +24,11 @@ class _Database(SQLAlchemy):
 db = _Database(model_class=Base)
 db.Model.registry.update_type_annotation_map({str: Id})  # type: ignore[attr-defined]  # Model is made at run time
 
-__all__ = ["Id", "Moment", "Seen", "db"]
+
+def begin_writing() -> None:
+    """Begin the session's transaction as one that writes. Without it, what writes after reading may find SQLite locked."""
+    db.session.rollback()
+    db.session.connection(execution_options={"will_write": True})
+
+
+__all__ = ["Id", "Moment", "Seen", "begin_writing", "db"]

@@ -12,7 +12,7 @@ from backends.base import Assignment, Association, Cursor, EventBackend, EventQu
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.copy import copy_rows
-from backends.sql.engine import is_outage, is_refusal, make_engine, reading
+from backends.sql.engine import is_outage, is_refusal, make_engine, reading, writing
 from backends.sql.records import (
     DATA_COLUMNS,
     EVENT_COLUMNS,
@@ -199,7 +199,7 @@ class SqlBackend(EventBackend):
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with _translated(), self.engine.begin() as connection:
+        with _translated(), writing(self.engine) as connection:
             yield connection
 
     @contextmanager

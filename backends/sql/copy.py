@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+import psycopg2
 import sqlalchemy as sa
 
 _CHUNK = 65_536
@@ -14,7 +15,13 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 def copy_rows(connection: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[str]) -> None:
     """COPY `lines`, each made by joining fields with a tab, into `table`, in the connection's transaction."""
     cursor = connection.connection.cursor()
-    cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", _LineReader(lines), size=_CHUNK)
+    reader = _LineReader(lines)
+    try:
+        cursor.copy_expert(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", reader, size=_CHUNK)
+    except psycopg2.Error:
+        if reader.error:  # psycopg2 would call it a cancelled query
+            raise reader.error from None
+        raise
 
 
 class _LineReader(io.RawIOBase):
@@ -23,13 +30,21 @@ class _LineReader(io.RawIOBase):
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
         self._buffer = b""
+        self.error: UnicodeEncodeError | None = None
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes; none at the end."""
         while len(self._buffer) < size and (some := list(islice(self._lines, _LINES))):
-            self._buffer += "".join(f"{line}\n" for line in some).encode()
+            self._buffer += self._encoded("".join(f"{line}\n" for line in some))
         found, self._buffer = self._buffer[:size], self._buffer[size:]
         return found
+
+    def _encoded(self, text: str) -> bytes:
+        try:
+            return text.encode()
+        except UnicodeEncodeError as error:
+            self.error = error
+            raise
 
 
 def field(value: str | None) -> str:

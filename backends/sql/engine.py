@@ -78,15 +78,23 @@ def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _on_sqlite_begin(connection: sa.Connection) -> None:
-    # A deferred transaction that reads, then writes, fails with "locked" if another wrote in between.
-    only_reads = connection.get_execution_options().get("only_reads", False)
-    connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+    # A deferred transaction that reads, then writes, fails with "locked" if another wrote in between. But one that only
+    # reads must not be immediate: while it is open nobody could write.
+    will_write = connection.get_execution_options().get("will_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if will_write else "BEGIN")
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that only reads: on SQLite it waits for no writer."""
-    with engine.connect().execution_options(only_reads=True) as connection, connection.begin():
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that writes, whatever it reads before: on SQLite it waits its turn at the start."""
+    with engine.connect().execution_options(will_write=True) as connection, connection.begin():
         yield connection
 
 
