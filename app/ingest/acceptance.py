@@ -11,9 +11,10 @@ from marshmallow import ValidationError
 from app.config import Settings
 from app.identity.placeholders import is_placeholder
 from app.ingest.compiled import compile_schema
+from app.ingest.guids import event_guids
 from app.ingest.schemas import UNREADABLE, EventSchema, shown
 from app.ingest.times import from_ms
-from backends.event import Event, Timestamp, derived_event_guid, new_guid
+from backends.event import Event, Timestamp, derived_event_guid
 
 DAY_MS = 86_400_000
 
@@ -34,10 +35,12 @@ class Acceptance:
     ip_address: str | None
     may_identify: bool
     sent_ms: int | None = None
+    expected: int = 1
     received_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def __post_init__(self) -> None:
         self.created_at: Timestamp = from_ms(self.received_ms)
+        self.guids = event_guids(self.expected)
 
 
 class Acceptor:
@@ -65,7 +68,7 @@ class Acceptor:
         message_id = valid["messageId"] or None
         producer = common.producer_guid
         event = Event(
-            derived_event_guid(producer, message_id) if message_id else new_guid("evt"),
+            derived_event_guid(producer, message_id) if message_id else next(common.guids),
             valid["type"],
             user_id,
             anonymous_id,

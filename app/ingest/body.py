@@ -15,6 +15,7 @@ from app.answers import ApiError
 _GZIP_MAGIC = b"\x1f\x8b"
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _LONG_INTEGER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _MAX_DIGITS = 4300
 """Python reads and writes no longer integer, for the time that it takes (sys.set_int_max_str_digits)."""
 
@@ -62,12 +63,17 @@ def _unpacked(raw: bytes, window: int, max_bytes: int) -> bytes:
 def _parsed(raw: bytes) -> Any:
     if b"\\u0000" in raw:
         raw = _NUL.sub(rb"\1\\ufffd", raw)  # PostgreSQL keeps no NUL
-    if _LONG_INTEGER.search(raw):  # orjson would round it, and two ids become one
+    if _has_long_integer(raw):  # orjson would round it, and two ids become one
         return _parsed_slowly(raw)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _parsed_slowly(raw)
+
+
+def _has_long_integer(raw: bytes) -> bool:
+    # The first look takes a tenth of the second's time, and is nearly always enough.
+    return b"0" * 19 in raw.translate(_DIGITS_TO_ZERO) and _LONG_INTEGER.search(raw) is not None
 
 
 def _parsed_slowly(raw: bytes) -> Any:

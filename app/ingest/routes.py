@@ -39,7 +39,7 @@ def batch() -> Response:
     raw, size = read_json(shared.settings.max_body_bytes)
     key = authenticate(raw)
     listed, sent_at = _events_of(raw, shared.settings.max_events_per_body)
-    common = _common(key, moment(sent_at) if sent_at is not None else None)
+    common = _common(key, moment(sent_at) if sent_at is not None else None, len(listed))
     accepted, outcomes = _accept_each(listed, common, size > shared.settings.max_event_bytes)
     if not accepted:
         raise ApiError("invalid_event", 400, "none of the events is valid", {"events": outcomes})
@@ -92,11 +92,11 @@ def _events_of(raw: Any, at_most: int) -> tuple[list[Any], Any]:
     return listed, sent_at
 
 
-def _common(key: Key, sent_ms: int | None = None) -> Acceptance:
+def _common(key: Key, sent_ms: int | None = None, expected: int = 1) -> Acceptance:
     may_identify = "events:write" in key.permissions
     if not may_identify and "events:write:anonymous" not in key.permissions:
         raise forbidden("events:write")
-    return Acceptance(key.guid, _ip_address(), may_identify, sent_ms)
+    return Acceptance(key.guid, _ip_address(), may_identify, sent_ms, expected)
 
 
 def _ip_address() -> str | None:
