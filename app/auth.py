@@ -13,6 +13,7 @@ from flask import Flask, Request, Response, current_app, g, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 
 from app.answers import ApiError
+from app.background import begin
 from app.keys import hash_key
 from app.models import ApiKey, db
 from backends.sql.engine import is_outage, reading
@@ -22,6 +23,9 @@ UNKNOWN_S = 10
 STALE_S = 24 * 3600
 MAX_UNKNOWN = 10_000
 """A key is read again after 5 s, so that a revoked one ends within 10; while the database is away it stays good for a day."""
+
+ANSWER_S = 1
+"""A database that was stopped keeps its connections and says nothing; no request may wait for that."""
 
 _KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")
 
@@ -93,15 +97,22 @@ class KeyCache:
 
 
 def load_key(digest: str) -> Key | None:
-    """The key of that hash from the app's database. Raises KeysUnavailable."""
-    columns = sa.select(ApiKey.guid, ApiKey.permissions, ApiKey.origins)
+    """The key of that hash from the app's database. Raises KeysUnavailable, after ANSWER_S at the latest."""
+    engine = db.engine
     try:
-        with reading(db.engine) as connection:
-            row = connection.execute(columns.where(ApiKey.key_hash == digest, ApiKey.revoked_at.is_(None))).first()
+        return begin(lambda: _read_key(engine, digest)).result(ANSWER_S)
+    except (TimeoutError, sa.exc.TimeoutError) as error:  # it hangs; or those that hang have all the connections
+        raise KeysUnavailable from error
     except sa.exc.DBAPIError as error:
         if not is_outage(error):
             raise
         raise KeysUnavailable from error
+
+
+def _read_key(engine: sa.Engine, digest: str) -> Key | None:
+    columns = sa.select(ApiKey.guid, ApiKey.permissions, ApiKey.origins)
+    with reading(engine) as connection:
+        row = connection.execute(columns.where(ApiKey.key_hash == digest, ApiKey.revoked_at.is_(None))).first()
     return Key(row.guid, frozenset(row.permissions), frozenset(row.origins)) if row else None
 
 

@@ -10,6 +10,7 @@ import redis
 from flask import Blueprint, Response, current_app
 
 from app.answers import answer
+from app.background import begin
 from app.services import services
 from app.stream import MEMORY_SHARE, is_short
 from backends.errors import BackendError
@@ -32,8 +33,7 @@ class Probe:
         """The state to come, of the question that is under way or else of a new one."""
         with self._lock:
             if self._asked is None or self._asked.done():
-                self._asked = Future()
-                threading.Thread(target=_settle, args=(self._asked, check), daemon=True).start()
+                self._asked = begin(lambda: _state(check))
             return self._asked
 
 
@@ -72,13 +72,6 @@ def _check_redis() -> None:
         raise BackendError("the buffer is full")
     if is_short(memory):
         raise BackendError(f"it has used {MEMORY_SHARE:.0%} of its maxmemory")
-
-
-def _settle(future: Future[str], check: Callable[[], None]) -> None:
-    try:
-        future.set_result(_state(check))
-    except Exception as error:  # a bug: raised again where the state is read
-        future.set_exception(error)
 
 
 def _outcome(future: Future[str], ends_at: float) -> str:

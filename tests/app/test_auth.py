@@ -1,5 +1,7 @@
 """Keys: how long they are remembered, with and without their database."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +15,7 @@ from app.auth import MAX_UNKNOWN, Key, KeyCache, KeysUnavailable, load_key
 from app.keys import UnknownPermission, create_key, hash_key, revoke_key, rotate_key
 from app.models import db
 from tests.app.management import make_reader
+from tests.servers import wait_until
 
 KEY = Key("key_1", frozenset(["events:write"]), frozenset())
 EVENT = {"type": "pageview", "userId": "u1"}
@@ -357,3 +360,22 @@ def test_a_database_that_is_away_is_said(app: Flask, client: FlaskClient) -> Non
     answer = client.post("/api/v1/track", json=EVENT, headers={"X-Api-Key": "some-key"})
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "2"
+
+
+def test_a_database_that_hangs_is_waited_for_no_longer_than_a_second(app: Flask) -> None:
+    released = threading.Event()
+
+    def hang(*_: object) -> None:
+        released.wait()
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", hang)
+        began = time.monotonic()
+        try:
+            with pytest.raises(KeysUnavailable):
+                load_key(hash_key("some-key"))
+            assert time.monotonic() - began < 1.5
+        finally:
+            event.remove(db.engine, "before_cursor_execute", hang)
+            released.set()
+            wait_until(lambda: db.engine.pool.checkedout() == 0)  # type: ignore[attr-defined]  # a QueuePool
