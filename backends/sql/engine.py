@@ -26,6 +26,7 @@ _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count"
 _NOT_READY = {"42P01", "42703", "3F000", "42501"}
 """SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
 
+KNOWN = ("postgresql", "sqlite")
 DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
 
 
@@ -38,7 +39,10 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except sa.exc.ArgumentError:
         raise ValueError("not a database URL; it should look like postgresql://user@host/database or sqlite:///file") from None
-    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+    driver = DRIVERS.get(url.drivername, url.drivername)
+    if driver.partition("+")[0] not in KNOWN:
+        raise ValueError(f"a URL of a database that this does not know: take one of {', '.join(KNOWN)}")
+    return url.set(drivername=driver)
 
 
 def engine_options(url: URL, settings: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
