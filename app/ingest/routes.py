@@ -58,6 +58,7 @@ def allow_browsers(response: Response) -> Response:
         headers["Access-Control-Expose-Headers"] = "Retry-After"
         headers["Vary"] = "Origin"
         if request.method == "OPTIONS":
+            response.status_code = 204
             asked = request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "authorization, content-type")
             headers["Access-Control-Allow-Headers"] = asked
             headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
