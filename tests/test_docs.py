@@ -4,19 +4,22 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
+from app.cli import COMMANDS
 from app.config import Settings
 from backends.registry import SCHEMES
 
 ROOT = Path(__file__).resolve().parent.parent
-OF_THE_PROCFILE = {"PORT", "WEB_CONCURRENCY", "WORKERS", "ACCESS_LOG"}
+OF_THE_PROCESSES = {"PORT", "WEB_CONCURRENCY", "WORKERS", "ACCESS_LOG", "VAR_DIR"}
+DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
 def test_every_setting_stands_in_the_table_and_nothing_else() -> None:
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
 
-    assert table == {field.name.upper() for field in fields(Settings)} | OF_THE_PROCFILE
+    assert table == {field.name.upper() for field in fields(Settings)} | OF_THE_PROCESSES
 
 
 def test_the_table_says_the_defaults() -> None:
@@ -28,15 +31,24 @@ def test_the_table_says_the_defaults() -> None:
             assert said == str(int(field.default) if isinstance(field.default, bool) else field.default)
 
 
-@pytest.mark.parametrize("document", ["README.md", *(path.name for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_link_and_script_is_there(document: str) -> None:
-    path = ROOT / document if document == "README.md" else ROOT / "docs" / document
+    path = ROOT / document
     text = path.read_text()
 
     for link in re.findall(r"\]\(([\w./-]+)\)", text):
         assert (path.parent / link).exists(), link
     for script in re.findall(r"(?<![\w/])bin/\w+", text):
         assert (ROOT / script).exists(), script
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_is_there(document: str) -> None:
+    known = {command.name: command for command in COMMANDS}
+
+    for group, name in re.findall(r"bin/flask ([a-z-]+)(?: ([a-z-]+))?", (ROOT / document).read_text()):
+        command = known[group]
+        assert not isinstance(command, click.Group) or name in command.commands, f"bin/flask {group} {name}"
 
 
 def test_every_backend_is_named() -> None:

@@ -76,9 +76,9 @@ class Served:
     def get(self, path: str, key: str) -> Any:
         return requests.get(f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {key}"}, timeout=10).json()
 
-    def flask(self, *arguments: str) -> str:
+    def flask(self, *arguments: str, **environ: str) -> str:
         command = [self.folder / "bin/flask", *arguments]
-        return subprocess.run(command, env=self._environ({}), cwd="/", check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, env=self._environ(environ), cwd="/", check=True, capture_output=True, text=True).stdout
 
     def _environ(self, given: dict[str, str]) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PORT": str(self.port), **given}
@@ -182,9 +182,14 @@ def test_each_worker_asked_for_is_there(served: Served) -> None:
     [
         ({"EVENT_BACKEND_URL": "memory://"}, "EVENT_BACKEND_URL"),
         ({"WORKERS": "x"}, "WORKERS is 'x'"),
+        ({"WORKERS": "0"}, "WORKERS is '0'"),
         ({"PORT": "x"}, "PORT is 'x'"),
+        ({"PORT": "70000"}, "PORT is '70000'"),
         ({"SCAN_INTERVAL_S": "soon"}, "SCAN_INTERVAL_S is 'soon'"),
+        ({"REDIS_URL": "127.0.0.1"}, "Redis URL"),
         ({"DATABASE_URL": "oracle://host/x"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL names a SQLite database in memory"),
+        ({"DATABASE_URL": "postgresql://me:hidden@127.0.0.1:1/x"}, "DATABASE_URL can't be used: connection to server"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(served: Served, environ: dict[str, str], said: str) -> None:
@@ -192,12 +197,46 @@ def test_what_cannot_work_is_refused_with_a_sentence(served: Served, environ: di
 
     assert ended.returncode == 1
     assert said in ended.stderr and "Traceback" not in ended.stderr
+    assert "hidden" not in ended.stderr
 
 
 def test_a_port_in_use_is_refused_with_a_sentence(served: Served) -> None:
     served.start()
 
-    ended = served.run()
+    ended = served.run(VAR_DIR=f"{served.folder}/other")
 
     assert ended.returncode == 1 and f"port {served.port} is in use" in ended.stderr
+    served.stop()
+
+
+def test_another_one_on_the_same_data_is_refused(served: Served) -> None:
+    served.start()
+
+    ended = served.run(PORT=str(free_port()))
+
+    assert ended.returncode == 1 and "another one is running" in ended.stderr
+    served.stop()
+
+
+def test_data_may_lie_elsewhere_and_the_command_line_finds_them(served: Served, tmp_path: Path) -> None:
+    printed = served.start(VAR_DIR=f"{tmp_path}/else where", DATABASE_URL=f"sqlite:///{tmp_path}/of my own.sqlite3")
+
+    listed = served.flask("keys", "list", VAR_DIR=f"{tmp_path}/else where")
+
+    assert "owner" in listed and "clients" in listed and key_in(printed, "API key") not in listed
+    assert (tmp_path / "else where/redis").exists() and not (served.folder / "var").exists()
+    served.stop()
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(served: Served) -> None:
+    served.start()
+    running = served.children()
+    assert served.process
+
+    served.process.kill()
+
+    served.process.wait()
+    _, alive = psutil.wait_procs(running, timeout=30)
+    assert alive == []
+    served.start()
     served.stop()
