@@ -88,13 +88,9 @@ class Repointer:
         if is_done:
             records = [(kind, value, str(version)) for (kind, value), version in taken.versions.items()]
             read = rows(connection.dialect.name, "read", ["kind", "value", "version"], records)
-            same = sa.and_(
-                repoints.c.kind == read.c.kind,
-                repoints.c.value == read.c.value,
-                sa.cast(repoints.c.version, sa.String) == read.c.version,
-            )
+            key = sa.tuple_(repoints.c.kind, repoints.c.value, sa.cast(repoints.c.version, sa.String))
             ours = repoints.c.taken_until == taken.until
-            connection.execute(sa.delete(repoints).where(ours, sa.exists().where(same).correlate(repoints)))
+            connection.execute(sa.delete(repoints).where(ours, key.in_(sa.select(*read.c))))
         self._release(connection, taken)
 
     def _release(self, connection: sa.Connection, taken: Taken) -> None:

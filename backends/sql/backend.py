@@ -271,7 +271,9 @@ class SqlBackend(EventBackend):
 
     def _selection(self, kind: str, assignments: Sequence[Assignment]) -> Select[Any]:
         columns = ["to_profile", "id", "since_0", "since_1", "since_2", "until_0", "until_1", "until_2"]
-        assigned = rows(self.dialect, "assigned", columns, sorted(_assignment_record(kind, one) for one in assignments))
+        records = [_assignment_record(kind, one) for one in assignments]
+        records.sort(key=lambda record: [field or "" for field in record])
+        assigned = rows(self.dialect, "assigned", columns, records)
         since = [_moment(assigned.c.since_0, self.dialect), _moment(assigned.c.since_1, self.dialect), assigned.c.since_2]
         until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
         statement = (
@@ -280,7 +282,11 @@ class SqlBackend(EventBackend):
             .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
             .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
         )
-        return statement.where(events.c.user_id.is_(None)) if kind == "anonymous_id" else statement
+        return statement.where(self._filter_only(events.c.user_id).is_(None)) if kind == "anonymous_id" else statement
+
+    def _filter_only(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
+        """The column where it shall not choose the index: SQLite takes IS NULL for rare (its manual, "unary +")."""
+        return sa.literal_column(f"+events.{column.name}", column.type) if self.dialect == "sqlite" else column
 
 
 @contextmanager

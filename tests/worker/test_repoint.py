@@ -1,0 +1,87 @@
+"""Moving events to where they belong now, on each database."""
+
+import pytest
+from flask import Flask
+
+from app.identity import decisions, profiles
+from app.services import services
+from backends.base import EventQuery
+from backends.event import Event
+from tests.worker.conftest import sql
+from worker import jobs
+
+
+def visit(second: int, user: str | None, device: str | None) -> Event:
+    moment = f"2026-01-01T00:00:{second:02d}.000Z"
+    return Event(f"evt_{second}", "visit", user, device, moment, moment, {"path": "/"})
+
+
+def store(*events: Event) -> None:
+    services().stream.append(events)
+    jobs.drain()
+
+
+def profile_of(second: int) -> str | None:
+    found = services().backend.find_by_guid(f"evt_{second}")
+    assert found
+    return found.profile_guid
+
+
+def work_off() -> None:
+    services().stream.client.delete("repoint:wanted", "delete:wanted")
+    jobs.delete()
+    jobs.repoint()
+
+
+def test_a_kiosk_stays_shared_when_its_first_person_is_deleted(at_work: Flask) -> None:
+    store(visit(1, None, "kiosk"), visit(2, "ann", "kiosk"), visit(3, None, "kiosk"), visit(4, "bob", "kiosk"))
+    store(visit(5, None, "kiosk"))
+    ann = profiles.find_by(services().identity, "user", "ann")
+    assert ann
+
+    decisions.delete(services().identity, ann)
+    work_off()
+
+    assert services().backend.count(EventQuery()) == 2
+    assert profile_of(4) != profile_of(5)
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_person_is_deleted_with_what_came_before_the_second_person() -> None:
+    store(visit(1, None, "phone"), visit(2, "ann", "phone"), visit(3, "ann", None))
+    ann = profiles.find_by(services().identity, "user", "ann")
+    assert ann
+
+    decisions.delete(services().identity, ann)
+    work_off()
+
+    assert services().backend.count(EventQuery()) == 0
+    assert sql("SELECT count(*) FROM event_data")[0][0] == 0
+    assert profiles.find(services().identity, ann.guid) is None
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_merge_and_its_revert_move_the_events_there_and_back() -> None:
+    store(visit(1, "ann", "phone"), visit(2, None, "phone"), visit(3, "bob", None))
+    identity = services().identity
+    ann, bob = profiles.find_by(identity, "user", "ann"), profiles.find_by(identity, "user", "bob")
+    assert ann and bob
+
+    merge = decisions.merge(identity, bob, ann)
+    work_off()
+    merged = {profile_of(second) for second in (1, 2, 3)}
+    assert merge and decisions.revert(identity, merge)
+    work_off()
+
+    assert merged == {bob.guid}
+    assert [profile_of(second) for second in (1, 2, 3)] == [ann.guid, ann.guid, bob.guid]
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_device_with_many_events_is_moved_in_chunks() -> None:
+    store(*(visit(1, None, "phone")._replace(guid=f"evt_old_{number}") for number in range(2500)))
+    store(visit(2, "ann", None))
+    store(visit(3, "ann", "phone"))
+    work_off()
+
+    assert services().backend.count(EventQuery(profile_guid=profile_of(2))) == 2502
