@@ -65,7 +65,7 @@ class Acceptor:
         user_id = self._id("userId", valid["userId"], warnings)
         anonymous_id = self._id("anonymousId", valid["anonymousId"], warnings)
         self._check(user_id, anonymous_id, valid, common)
-        message_id = valid["messageId"] or None
+        message_id = self._id("messageId", valid["messageId"], warnings) if valid["messageId"] else None
         producer = common.producer_guid
         event = Event(
             derived_event_guid(producer, message_id) if message_id else next(common.guids),
@@ -83,7 +83,7 @@ class Acceptor:
 
     def _id(self, name: str, value: str | None, warnings: list[str]) -> str | None:
         if value is not None and is_placeholder(value, self._settings.placeholders):
-            warnings.append(f"{name} was dropped: {shown(value)} identifies nobody")
+            warnings.append(f"{name} was dropped: {shown(value)} is no id")
             return None
         return value
 

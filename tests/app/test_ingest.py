@@ -945,3 +945,8 @@ def test_a_chunked_body_is_read_and_capped_and_the_log_has_no_query(web: Web, se
     log = (tmp_path / "log").read_text()
     assert f'"POST {TRACK}" 202' in log
     assert "secret" not in log and sender.key not in log
+
+
+def test_a_message_id_that_is_no_id_makes_two_events_not_one(sender: Sender) -> None:
+    first, second = sender.accepted(messageId="undefined"), sender.accepted(messageId="undefined")
+    assert first.guid != second.guid and first.message_id is None
