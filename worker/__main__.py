@@ -10,6 +10,7 @@ from types import FrameType
 
 import redis
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 
 from app import create_app
 from app.services import services
@@ -28,6 +29,12 @@ GC_THRESHOLD = 50_000
 
 class Worker(SimpleWorker):
     """An RQ worker that runs jobs in its own process, for a fork costs more than a batch; and says when it shall stop."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Asked at the start of each turn: a SIGTERM that came before RQ installed its handlers is not lost."""
+        if stop_requested.is_set():
+            raise StopRequested
+        super().check_for_suspension(burst)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or SIGINT: a running job ends after its batch."""

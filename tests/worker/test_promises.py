@@ -252,3 +252,14 @@ def test_a_paused_redis_is_answered_with_503_within_a_second_or_so(start: Starte
 
     assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
     assert took < 1.5
+
+
+@pytest.mark.parametrize("delay_s", [0.4, 0.7, 1.0, 1.3])
+def test_a_worker_that_is_told_to_stop_while_it_starts_does_stop(start: Started, delay_s: float) -> None:
+    system = start()
+    system.start_workers()
+
+    time.sleep(delay_s)
+    code = system.workers[0].stop(timeout_s=20)
+
+    assert code in (0, -signal.SIGTERM)
