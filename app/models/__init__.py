@@ -2,7 +2,19 @@
 
 from app.models.base import begin_writing, db
 from app.models.dead_letter import DeadLetter
-from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint
+from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
 
-__all__ = ["ApiKey", "Claim", "DeadLetter", "Deletion", "Identifier", "Merge", "Profile", "Repoint", "begin_writing", "db"]
+__all__ = [
+    "ApiKey",
+    "Claim",
+    "DeadLetter",
+    "Deletion",
+    "Identifier",
+    "Merge",
+    "Profile",
+    "Repoint",
+    "Suppression",
+    "begin_writing",
+    "db",
+]

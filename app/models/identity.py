@@ -1,6 +1,6 @@
-"""What identity rests on: identifiers with their homes, claims, merges, and what is still to be re-pointed (03-identity)."""
+"""What identity rests on: identifiers with their homes, claims, merges, what is still to be re-pointed, who is forgotten."""
 
-from sqlalchemy import JSON, Index, Integer
+from sqlalchemy import JSON, BigInteger, Index, Integer
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Moment, Seen, db
@@ -31,7 +31,8 @@ class Identifier(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
 class Claim(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     """An anonymousId was seen together with a userId, first on the event that `seen` names.
 
-    `origin` is empty for a claim by events, else the guid of the merge that made the claim.
+    `origin` is empty for a claim by stored events, `expired` for one by events that retention deleted since, else the guid of
+    the merge that made the claim.
     The userId is empty where a deleted person was: an anonymous mark.
     """
 
@@ -88,4 +89,18 @@ class Deletion(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     guid: Mapped[str] = mapped_column(primary_key=True)
     users: Mapped[list[str]] = mapped_column(JSON)
     devices: Mapped[list[list[str | None]]] = mapped_column(JSON)
+    created_at: Mapped[str] = mapped_column(Moment)
+
+
+class Suppression(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
+    """A userId (kind `user`) or anonymousId (kind `anonymous`) of which no event is stored any more.
+
+    `refused` counts the events that were not stored for it; one that a crash let come twice counts twice.
+    """
+
+    __tablename__ = "suppressions"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(primary_key=True)
+    refused: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[str] = mapped_column(Moment)

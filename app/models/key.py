@@ -16,6 +16,8 @@ class ApiKey(db.Model):  # type: ignore[name-defined, misc]  # Flask-SQLAlchemy 
     key_hash: Mapped[str] = mapped_column(unique=True)
     permissions: Mapped[list[str]] = mapped_column(JSON)
     origins: Mapped[list[str]] = mapped_column(JSON, default=list)
+    rate_limit: Mapped[int | None]
+    """So many events, and requests of other kinds, may come with it in a minute; None: any number."""
     created_at: Mapped[str] = mapped_column(Moment)
     updated_at: Mapped[str] = mapped_column(Moment)
     revoked_at: Mapped[str | None] = mapped_column(Moment)
