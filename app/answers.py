@@ -9,7 +9,7 @@ import redis
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from app.stream import BufferFull
+from app.stream import BufferFull, RateLimited
 from backends.errors import BackendUnavailable
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def register_errors(app: Flask) -> None:
     """Let each kind of error be answered in the one form, whichever route it came from."""
     app.register_error_handler(ApiError, _answer_api_error)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(RateLimited, _answer_rate_limited)
     app.register_error_handler(BufferFull, _answer_outage)
     app.register_error_handler(redis.RedisError, _answer_outage)
     app.register_error_handler(BackendUnavailable, _answer_outage)
@@ -62,6 +63,12 @@ def _answer_http_error(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
+    return response
+
+
+def _answer_rate_limited(error: RateLimited) -> Response:
+    response = _answer_api_error(ApiError("rate_limited", 429, str(error), {"retryAfter": error.retry_after_s}))
+    response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

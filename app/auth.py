@@ -16,6 +16,8 @@ from app.answers import ApiError
 from app.background import begin
 from app.keys import hash_key
 from app.models import ApiKey, db
+from app.services import services
+from app.stream import RateLimit
 from backends.sql.engine import is_outage, reading
 
 FRESH_S = 5
@@ -34,11 +36,12 @@ R = TypeVar("R")
 
 
 class Key(NamedTuple):
-    """What a request may do: the API key's guid, permissions and allowed origins (empty: any)."""
+    """What a request may do: the API key's guid, permissions, allowed origins (empty: any) and rate limit (None: none)."""
 
     guid: str
     permissions: frozenset[str]
     origins: frozenset[str]
+    limit: RateLimit | None = None
 
 
 class NoSessions(SessionInterface):
@@ -110,10 +113,13 @@ def load_key(digest: str) -> Key | None:
 
 
 def _read_key(engine: sa.Engine, digest: str) -> Key | None:
-    columns = sa.select(ApiKey.guid, ApiKey.permissions, ApiKey.origins)
+    columns = sa.select(ApiKey.guid, ApiKey.permissions, ApiKey.origins, ApiKey.rate_limit)
     with reading(engine) as connection:
         row = connection.execute(columns.where(ApiKey.key_hash == digest, ApiKey.revoked_at.is_(None))).first()
-    return Key(row.guid, frozenset(row.permissions), frozenset(row.origins)) if row else None
+    if row is None:
+        return None
+    limit = RateLimit(row.guid, row.rate_limit) if row.rate_limit else None
+    return Key(row.guid, frozenset(row.permissions), frozenset(row.origins), limit)
 
 
 def authenticate(body: Any = None) -> Key:
@@ -133,15 +139,18 @@ def authenticate(body: Any = None) -> Key:
     return key
 
 
-def requires(permission: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a view run only for a key with this permission; the view finds the key as `g.key`."""
+def requires(*permissions: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a view run only for a key with these permissions, within its rate limit; the view finds the key as `g.key`."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             g.key = key = authenticate()
-            if permission not in key.permissions:
-                raise forbidden(permission)
+            for permission in permissions:
+                if permission not in key.permissions:
+                    raise forbidden(permission)
+            if key.limit:
+                services().stream.spend(key.limit)
             return view(*args, **kwargs)
 
         return guarded
@@ -164,8 +173,8 @@ def _key_in_headers() -> str | None:
     scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return str(value).strip()
-    if scheme.lower() == "basic":
-        return _basic_user(value)
+    if scheme.lower() == "basic" and (user := _basic_user(value)):
+        return user
     if found := environ.get("HTTP_X_API_KEY"):
         return str(found)
     return environ.get("HTTP_X_WRITE_KEY", "").partition(":")[0] or None

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 CHOICES = {
     "SHARED_DEVICE_POLICY": ("separate", "first"),
+    "IP_ADDRESSES": ("full", "anonymised", "none"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }
 
@@ -45,6 +46,7 @@ class Settings:
     max_events_per_body: int = 2500
     max_data_keys: int = 255
     trusted_proxies: int = 0
+    ip_addresses: str = "full"
     log_level: str = "INFO"
 
     @classmethod

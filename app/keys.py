@@ -25,6 +25,8 @@ PERMISSIONS = {
 }
 """Topic and mode, as in Grouparoo. A key grants only what it has."""
 
+MAX_RATE_LIMIT = 1_000_000_000
+
 
 class UnknownPermission(ValueError):
     """Raised when a permission is not one of PERMISSIONS; the message lists them."""
@@ -39,10 +41,12 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = ()) -> tuple[ApiKey, str]:
+def create_key(
+    name: str, permissions: Iterable[str], origins: Iterable[str] = (), rate_limit: int | None = None
+) -> tuple[ApiKey, str]:
     """Make a key; returns the row, and the key itself, which nobody can look up later.
 
-    Raises UnknownPermission or UnusableName.
+    `rate_limit` is in events a minute. Raises UnknownPermission or UnusableName.
     """
     if not 0 < len(name) <= MAX_ID_LENGTH:
         raise UnusableName(f"the name has {len(name)} characters: give it 1 to {MAX_ID_LENGTH}")
@@ -57,6 +61,7 @@ def create_key(name: str, permissions: Iterable[str], origins: Iterable[str] = (
         key_hash=hash_key(key),
         permissions=wanted,
         origins=[origin.strip().rstrip("/").lower() for origin in origins],  # as browsers send it
+        rate_limit=rate_limit,
         created_at=moment,
         updated_at=moment,
     )

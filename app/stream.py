@@ -28,12 +28,27 @@ REDIS_TIMEOUT_S = 0.5
 MEMORY_SHARE = 0.7
 JOB_TIMEOUT_S = 20
 
-# One round trip, and atomic like MULTI: all the entries of a body, or none when the buffer is full.
-_APPEND = """
+# A rate limit's window begins with the first use, and ends by itself.
+_SPEND = """
+local function spend(key, cost, limit)
+  local spent = tonumber(redis.call('GET', key) or '0')
+  if spent >= limit then return math.max(1, math.ceil(redis.call('PTTL', key) / 1000)) end
+  redis.call('INCRBY', key, cost)
+  if spent == 0 then redis.call('EXPIRE', key, 60) end
+  return 0
+end
+"""
+
+# One round trip, and atomic like MULTI: all the entries of a body, or none when the buffer is full or the limit used up.
+_APPEND = f"""{_SPEND}
 local size = 0
-for i = 2, #ARGV do size = size + #ARGV[i] end
+for i = 4, #ARGV do size = size + #ARGV[i] end
 if tonumber(redis.call('GET', KEYS[2]) or '0') + size > tonumber(ARGV[1]) then return -1 end
-for i = 2, #ARGV do redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
+if KEYS[4] then
+  local wait = spend(KEYS[4], tonumber(ARGV[2]), tonumber(ARGV[3]))
+  if wait > 0 then return -1 - wait end
+end
+for i = 4, #ARGV do redis.call('XADD', KEYS[1], '*', 'events', ARGV[i]) end
 redis.call('INCRBY', KEYS[2], size)
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', '5') then return 1 end
 return 0
@@ -54,6 +69,26 @@ def wanted(job: str) -> str:
 
 class BufferFull(Exception):
     """Raised when the events waiting in Redis take all the room that the settings give them."""
+
+
+class RateLimited(Exception):
+    """Raised when an API key has used up what its rate limit gives it; it has more again after `retry_after_s`."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"this API key's rate limit is used up for {retry_after_s} s more")
+        self.retry_after_s = retry_after_s
+
+
+class RateLimit(NamedTuple):
+    """Whoever `name` stands for may send so many events in a minute, which begins with the first of them."""
+
+    name: str
+    per_minute: int
+
+    @property
+    def key(self) -> str:
+        """Where Redis counts."""
+        return f"rate:{self.name}"
 
 
 class Depth(NamedTuple):
@@ -98,22 +133,33 @@ class EventStream:
         self.queue = Queue(QUEUE, connection=client, serializer="json", default_timeout=JOB_TIMEOUT_S)
         self._buffer_max_bytes = buffer_max_bytes
         self._durable_ack = durable_ack
+        self._spend = client.register_script(f"{_SPEND} return spend(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))")
         self._memory_checked_at = -1.0
         self._memory_is_short = False
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event], limit: RateLimit | None = None) -> None:
         """Accept the events: when this returns, Redis has all of them. Wakes the worker.
 
-        Raises BufferFull or redis.RedisError; then Redis has none of them, unless its answer was lost.
+        Raises BufferFull, RateLimited or redis.RedisError; then Redis has none of them, unless its answer was lost.
+        A body may go over the limit, so that one larger than the limit is not refused for ever: the next one is refused.
         """
         if self._is_short_of_memory():
             raise BufferFull(f"Redis has used {MEMORY_SHARE:.0%} of its maxmemory")
         payloads = [encode(events[start : start + ENTRY_EVENTS]) for start in range(0, len(events), ENTRY_EVENTS)]
-        outcome = self._run_append(3, STREAM, BYTES, wanted(DRAIN), self._buffer_max_bytes, *payloads)
+        keys = [STREAM, BYTES, wanted(DRAIN), *([limit.key] if limit else [])]
+        allowed = limit.per_minute if limit else 0
+        outcome = self._run_append(len(keys), *keys, self._buffer_max_bytes, len(events), allowed, *payloads)
         if outcome == -1:
             raise BufferFull(f"{self._buffer_max_bytes} bytes of events are waiting")
+        if outcome < -1:
+            raise RateLimited(-1 - outcome)
         if outcome == 1:
             self._enqueue(DRAIN)
+
+    def spend(self, limit: RateLimit) -> None:
+        """Count a request that sends no events. Raises RateLimited, or redis.RedisError."""
+        if wait := int(cast(int, self._spend(keys=[limit.key], args=[1, limit.per_minute]))):
+            raise RateLimited(wait)
 
     def wake(self, job: str) -> None:
         """Make sure that a worker comes to do the job: for those who know that something waits.

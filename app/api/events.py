@@ -44,8 +44,7 @@ def show(guid: str) -> Json:
 
 
 @routes.get("/events/<guid>/explain")
-@requires("events:read")
-@requires("profiles:read")
+@requires("events:read", "profiles:read")
 def explain(guid: str) -> Json:
     """Why the event belongs to its profile."""
     check_parameters([])

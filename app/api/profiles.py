@@ -53,8 +53,7 @@ def show_by(key: str, value: str) -> Json:
 
 
 @routes.get("/profiles/<guid>/events")
-@requires("profiles:read")
-@requires("events:read")
+@requires("profiles:read", "events:read")
 def events(guid: str) -> Json:
     """The profile's events, with the filters of all events."""
     check_parameters([*FILTERS, *PAGING], takes_data=True)

@@ -4,7 +4,16 @@ import click
 from flask.cli import AppGroup
 
 from app.cli.terminal import fail, show_table
-from app.keys import PERMISSIONS, UnknownPermission, UnusableName, create_key, list_keys, revoke_key, rotate_key
+from app.keys import (
+    MAX_RATE_LIMIT,
+    PERMISSIONS,
+    UnknownPermission,
+    UnusableName,
+    create_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
 
 group = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
 
@@ -15,14 +24,20 @@ group = AppGroup("keys", help="Make, list, revoke and rotate API keys.")
 @click.option("--write", "may_write", is_flag=True, help="It may send events; so it may if nothing is said.")
 @click.option("--all", "is_for_all", is_flag=True, help="It may do everything.")
 @click.option("--origin", "origins", multiple=True, help="A web page's origin it may be used from; none means any.")
+@click.option("--rate-limit", type=click.IntRange(1, MAX_RATE_LIMIT), help="So many events a minute, and no more.")
 def create(
-    name: str, permissions: tuple[str, ...], may_write: bool, is_for_all: bool, origins: tuple[str, ...]
+    name: str,
+    permissions: tuple[str, ...],
+    may_write: bool,
+    is_for_all: bool,
+    origins: tuple[str, ...],
+    rate_limit: int | None,
 ) -> None:
     """Make a key and print it, once. Without a permission it may send events and nothing else."""
     if may_write or not permissions:
         permissions = (*permissions, "events:write")
     try:
-        row, key = create_key(name, PERMISSIONS if is_for_all else dict.fromkeys(permissions), origins)
+        row, key = create_key(name, PERMISSIONS if is_for_all else dict.fromkeys(permissions), origins, rate_limit)
     except (UnknownPermission, UnusableName) as error:
         fail(str(error))
     click.echo(f"{row.guid}: {key}")
@@ -32,10 +47,18 @@ def create(
 def list_all() -> None:
     """List all keys."""
     rows = [
-        (row.guid, row.name, " ".join(row.permissions), " ".join(row.origins), row.created_at, row.revoked_at)
+        (
+            row.guid,
+            row.name,
+            " ".join(row.permissions),
+            " ".join(row.origins),
+            row.rate_limit,
+            row.created_at,
+            row.revoked_at,
+        )
         for row in list_keys()
     ]
-    show_table(["guid", "name", "permissions", "origins", "created", "revoked"], rows)
+    show_table(["guid", "name", "permissions", "origins", "events a minute", "created", "revoked"], rows)
 
 
 @group.command("revoke")

@@ -7,14 +7,12 @@ from flask import Blueprint, Response, current_app, request
 from app.answers import ApiError, answer, error_body
 from app.auth import Key, authenticate, forbidden
 from app.ingest.acceptance import Acceptance, Acceptor, Rejected
+from app.ingest.addresses import kept_address
 from app.ingest.body import read_json
 from app.ingest.schemas import moment
 from app.services import services
 
 blueprint = Blueprint("ingest", __name__)
-
-MAX_ADDRESS = 45
-"""Characters of the longest IPv6 address."""
 
 
 @blueprint.post("/api/v1/track", strict_slashes=False)
@@ -22,12 +20,13 @@ def track() -> Response:
     """One event (the seed's `Grouparoo.track`)."""
     shared = services()
     raw, size = read_json(shared.settings.max_body_bytes)
-    common = _common(authenticate(raw))
+    key = authenticate(raw)
+    common = _common(key)
     try:
         event, warnings = _acceptor().accept(raw, common, size > shared.settings.max_event_bytes)
     except Rejected as rejected:
         raise ApiError("invalid_event", 400, str(rejected), rejected.details) from None
-    shared.stream.append([event])
+    shared.stream.append([event], key.limit)
     body: dict[str, Any] = {"event": {"guid": event.guid, "createdAt": event.created_at}}
     return answer({**body, "warnings": warnings} if warnings else body, 202)
 
@@ -43,7 +42,7 @@ def batch() -> Response:
     accepted, outcomes = _accept_each(listed, common, size > shared.settings.max_event_bytes)
     if not accepted:
         raise ApiError("invalid_event", 400, "none of the events is valid", {"events": outcomes})
-    shared.stream.append(accepted)
+    shared.stream.append(accepted, key.limit)
     return answer({"accepted": len(accepted), "rejected": len(listed) - len(accepted), "events": outcomes}, 202)
 
 
@@ -97,12 +96,8 @@ def _common(key: Key, sent_ms: int | None = None, expected: int = 1) -> Acceptan
     may_identify = "events:write" in key.permissions
     if not may_identify and "events:write:anonymous" not in key.permissions:
         raise forbidden("events:write")
-    return Acceptance(key.guid, _ip_address(), may_identify, sent_ms, expected)
-
-
-def _ip_address() -> str | None:
-    address = request.remote_addr
-    return address if address is None or len(address) <= MAX_ADDRESS else None  # a proxy may let anything through
+    address = kept_address(request.remote_addr, services().settings.ip_addresses)
+    return Acceptance(key.guid, address, may_identify, sent_ms, expected)
 
 
 def _acceptor() -> Acceptor:
