@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 import psycopg2
 import redis
 import requests
@@ -143,6 +144,7 @@ class Postgres:
         self._package = Path(spec.origin).parent
         self._prefix: list[str] = []
         self._user: dict[str, object] = {}
+        self._guardian: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             self._leave_root()
         self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
@@ -150,12 +152,18 @@ class Postgres:
     def start(self) -> None:
         options = f"-h 127.0.0.1 -p {self.port} -k '' -c max_connections=200 {self.options}"
         self._run("pg_ctl", "-w", "-l", f"{self.directory}/log", "-o", options, "start")
+        self._guard()
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-m", "fast", "-w", "stop")
+        self._stop("fast")
 
     def kill(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+        self._stop("immediate")
+
+    def processes(self) -> list[psutil.Process]:
+        """The server and those that it forked."""
+        master = psutil.Process(int((self.directory / "data/postmaster.pid").read_text().split()[0]))
+        return [master, *master.children()]
 
     def make_database(self, name: str) -> str:
         """An empty database; its URL."""
@@ -182,8 +190,30 @@ class Postgres:
         os.chown(self.directory, NOBODY, NOBODY)
         self._user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
+    def _stop(self, mode: str) -> None:
+        self._run("pg_ctl", "-m", mode, "-w", "stop")
+        if self._guardian:
+            self._guardian.communicate(b"it is stopped\n")
+            self._guardian = None
+
+    def _guard(self) -> None:
+        """A server goes its own way once it runs: this shell stops it when our end of the pipe closes with our death."""
+        stop = self._command("pg_ctl", "-m", "immediate", "stop")
+        self._guardian = subprocess.Popen(
+            ["sh", "-c", 'read -r _ || exec "$@"', "guardian", *stop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us
+            cwd=self.directory,
+            **self._user,  # type: ignore[call-overload]  # they are of many types
+        )
+
+    def _command(self, tool: str, *arguments: str) -> list[str]:
+        return [*self._prefix, str(self._package / "pginstall/bin" / tool), "-D", f"{self.directory}/data", *arguments]
+
     def _run(self, tool: str, *arguments: str) -> None:
-        command = [*self._prefix, str(self._package / "pginstall/bin" / tool), "-D", f"{self.directory}/data", *arguments]
+        command = self._command(tool, *arguments)
         with tempfile.TemporaryFile() as output:  # not a pipe: the server would keep it open
             options = {"cwd": self.directory, "stdout": output, "stderr": output, **self._user}
             done = subprocess.run(command, **options)  # type: ignore[call-overload]  # they are of many types
