@@ -1,15 +1,17 @@
 """Reading events."""
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 
 from app.answers import ApiError
 from app.api.cursor import read_cursor, write_cursor
 from app.api.explaining import explain_event
+from app.api.exports import read_form, read_place, stream
 from app.api.parameters import check_parameters, read_data, read_flag, read_limit, read_moment
 from app.api.reading import ReadEvent, find_event, guids_of_message, list_events
 from app.api.refusals import unknown
 from app.api.shapes import Json, event_shape
 from app.auth import requires
+from app.exporting.events import event_lines
 from app.services import services
 from backends.base import Cursor, EventQuery
 
@@ -33,6 +35,15 @@ def types() -> Json:
     """Every type of which there is an event."""
     check_parameters([])
     return {"types": services().backend.types()}
+
+
+@routes.get("/events/export")
+@requires("events:read")
+def export() -> Response:
+    """All events that the filters leave, newest first, as one stream."""
+    check_parameters([*FILTERS, "profileGuid", "after", "format"], takes_data=True)
+    form, place = read_form(), read_place()
+    return stream(event_lines(_query(request.args.get("profileGuid")), form, place), form, "events")
 
 
 @routes.get("/events/<guid>")

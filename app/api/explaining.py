@@ -59,10 +59,10 @@ def _claims_of(connection: sa.Connection, devices: Iterable[str]) -> list[Json]:
     statement = sa.select(claims_table).where(wanted).order_by(claims_table.c.seen).limit(CLAIMS_SHOWN)
     found = list(connection.execute(statement))
     roots = roots_of(connection, {row.user_id for row in found})
-    return [_claim_shape(row, roots.get(row.user_id, row.user_id)) for row in found]
+    return [claim_shape(row, roots.get(row.user_id, row.user_id)) for row in found]
 
 
-def _claim_shape(row: sa.Row[Any], person: str) -> Json:
+def claim_shape(row: sa.Row[Any], person: str) -> Json:
     occurred_at, created_at, guid = row.seen.split(" ", 2)
     return {
         "anonymousId": row.anonymous_id,
@@ -85,7 +85,7 @@ def _merges_above(connection: sa.Connection, users: Iterable[str], devices: Iter
         found += rows
         seen |= step
         step = {row.parent for row in rows} - seen
-    return [_merge_shape(row) for row in sorted(found, key=lambda row: (row.created_at, row.guid))]
+    return [merge_shape(row) for row in sorted(found, key=lambda row: (row.created_at, row.guid))]
 
 
 def _merges_of(connection: sa.Connection, kind: str, children: set[str]) -> list[sa.Row[Any]]:
@@ -93,7 +93,7 @@ def _merges_of(connection: sa.Connection, kind: str, children: set[str]) -> list
     return list(connection.execute(sa.select(merges).where(merges.c.kind == kind, wanted)))
 
 
-def _merge_shape(row: sa.Row[Any]) -> Json:
+def merge_shape(row: sa.Row[Any]) -> Json:
     return {
         "guid": row.guid,
         "from": {"kind": row.kind, "value": row.child},

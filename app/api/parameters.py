@@ -1,7 +1,7 @@
 """Parameters: what a URL's query asks for, read and refused by name."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flask import request
 
@@ -49,6 +49,14 @@ def read_flag(name: str) -> bool | None:
     if text.lower() not in ("true", "false", "1", "0"):
         raise invalid_parameter(name, text, "it must be true or false")
     return text.lower() in ("true", "1")
+
+
+def read_choice(name: str, choices: Sequence[str]) -> str | None:
+    """One of a few words, or none."""
+    text = request.args.get(name)
+    if text is not None and text not in choices:
+        raise invalid_parameter(name, text, f"it must be one of {', '.join(choices)}")
+    return text
 
 
 def read_moment(name: str) -> Timestamp | None:

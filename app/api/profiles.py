@@ -1,14 +1,16 @@
 """Profiles: reading them, and deciding about them. A decision is written here; the worker carries it out."""
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 
 from app.api.cursor import read_cursor, write_cursor
 from app.api.events import FILTERS, PAGING, answer_page, explain_stored
 from app.api.explaining import explain_profile
+from app.api.exports import read_place, stream
 from app.api.parameters import check_parameters, read_limit
 from app.api.refusals import conflict, invalid_body, unknown
 from app.api.shapes import Json, identifier_shapes, profile_shape
 from app.auth import requires
+from app.exporting.profile import profile_lines
 from app.identity import decisions, profiles
 from app.identity.profiles import ProfileRecord
 from app.ingest.body import read_json
@@ -66,6 +68,16 @@ def identifiers(guid: str) -> Json:
     """The userIds and devices of the profile."""
     check_parameters([])
     return {"identifiers": identifier_shapes(find_profile(guid))}
+
+
+@routes.get("/profiles/<guid>/export")
+@requires("profiles:read")
+@requires("events:read")
+def export(guid: str) -> Response:
+    """All that is held on the person or device, as one stream."""
+    check_parameters(["after"])
+    profile, place = find_profile(guid), read_place()
+    return stream(profile_lines(profile, place), "ndjson", "profile")
 
 
 @routes.get("/profiles/<guid>/explain")
