@@ -6,12 +6,13 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, health
+from app import api, cli, health, logs, reporting, tracing
 from app.answers import register_errors
 from app.auth import KeyCache, NoSessions, load_key
 from app.config import ROOT, Settings
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
+from app.metrics import routes as metrics
 from app.models import db
 from app.services import Services
 from app.stream import EventStream, connect
@@ -22,6 +23,8 @@ from backends.sql.engine import database_url, engine_options
 def create_app(settings: Settings | None = None) -> Flask:
     """The Flask app with everything that its settings ask for; connects to nothing yet."""
     settings = settings or Settings.from_environ(os.environ)
+    logs.configure(settings.log_level, settings.log_format)
+    reporting.start(settings)
     app = Flask(__name__, static_folder=None)
     url = database_url(settings.database_url)
     app.config["SECRET_KEY"] = settings.secret_key
@@ -39,6 +42,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_errors(app)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(ingest.blueprint)
+    metrics.register(app)
+    if tracing.start(settings):
+        app.wsgi_app = tracing.Traced(app.wsgi_app)  # type: ignore[method-assign]
     if not settings.ingest_only:
         app.register_blueprint(api.blueprint)
     cli.register(app)

@@ -1,7 +1,6 @@
 """Answers: JSON made fast, and every error in one form (04-http, "Errors")."""
 
 import logging
-import traceback
 from typing import Any
 
 import orjson
@@ -9,6 +8,7 @@ import redis
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from app.logs import kind_of, with_request_id
 from app.stream import BufferFull, RateLimited
 from backends.errors import BackendUnavailable
 
@@ -73,13 +73,13 @@ def _answer_rate_limited(error: RateLimited) -> Response:
 
 
 def _answer_outage(error: Exception) -> Response:
-    log.warning("answered 503: %s", type(error).__name__)
+    log.warning("answered 503: %s", kind_of(error))
     why = str(error) if isinstance(error, BufferFull) else "a service that this one needs is away"
-    return _answer_api_error(ApiError("unavailable", 503, f"{why}; nothing was accepted, send it again later"))
+    outage = ApiError("unavailable", 503, f"{why}; nothing was accepted, send it again later")
+    return with_request_id(_answer_api_error(outage))
 
 
 def _answer_bug(error: Exception) -> Response:
-    # Where, and of what kind; the error's text may have the values that it failed on.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("a request failed: %s\n%s", type(error).__qualname__, where)
-    return _answer_api_error(ApiError("internal_error", 500, "something went wrong here; it is in the log"))
+    log.error("answered 500: %s", kind_of(error), exc_info=error)
+    bug = ApiError("internal_error", 500, "something went wrong here; it is in the log")
+    return with_request_id(_answer_api_error(bug))

@@ -1,7 +1,8 @@
 """Settings: every environment variable, read once, frozen. docs/settings.md has them in one table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ CHOICES = {
     "SHARED_DEVICE_POLICY": ("separate", "first"),
     "IP_ADDRESSES": ("full", "anonymised", "none"),
     "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "LOG_FORMAT": ("text", "json"),
 }
+
+EXTRAS = {"SENTRY_DSN": ("sentry", "sentry_sdk"), "OTEL_EXPORTER_OTLP_ENDPOINT": ("otel", "opentelemetry.sdk")}
+"""The variables that need packages which are not installed by default: in which extra of setup.cfg, and a module of it."""
 
 
 class InvalidSettings(Exception):
@@ -28,12 +33,15 @@ class InvalidSettings(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decides. Each field is the environment variable of the same name in upper case."""
+    """What the operator decides. Each field is the environment variable of the same name in upper case.
 
-    database_url: str = f"sqlite:///{ROOT}/var/grouparoo.sqlite3"
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    event_backend_url: str = ""
-    secret_key: str = ""
+    What may hold a password is not shown when the settings are printed.
+    """
+
+    database_url: str = field(default=f"sqlite:///{ROOT}/var/grouparoo.sqlite3", repr=False)
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    event_backend_url: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
     ingest_only: bool = False
     shared_device_policy: str = "separate"
     placeholders: frozenset[str] = frozenset(PLACEHOLDERS.split(","))
@@ -48,17 +56,21 @@ class Settings:
     trusted_proxies: int = 0
     ip_addresses: str = "full"
     log_level: str = "INFO"
+    log_format: str = "text"
+    metrics_public: bool = False
+    sentry_dsn: str = field(default="", repr=False)
+    otel_exporter_otlp_endpoint: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment. Raises InvalidSettings with every variable that is wrong."""
         values: dict[str, Any] = {}
         problems = []
-        for field in fields(cls):
-            name = field.name.upper()
+        for one in fields(cls):
+            name = one.name.upper()
             if text := environ.get(name):
                 try:
-                    values[field.name] = _read(name, field.default, text)
+                    values[one.name] = _read(name, one.default, text)
                 except ValueError as error:
                     problems.append(str(error))
         if not environ.get("SECRET_KEY") and not values.get("database_url", "sqlite").startswith("sqlite"):
@@ -83,9 +95,21 @@ def _read(name: str, default: object, text: str) -> object:
         return frozenset(word.strip().lower() for word in text.split(","))
     if name in ("DATABASE_URL", "EVENT_BACKEND_URL"):
         _check_url(name, text)
+    if name in EXTRAS:
+        _check_extra(name)
     if name in CHOICES and text not in CHOICES[name]:
         raise ValueError(f"{name} is {text!r}: choose one of {', '.join(CHOICES[name])}")
     return text
+
+
+def _check_extra(name: str) -> None:
+    extra, module = EXTRAS[name]
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:  # not even the package that the module is in
+        found = None
+    if found is None:
+        raise ValueError(f"{name} is set, but what it needs is not installed: pip install 'grouparoo-events[{extra}]'")
 
 
 def _bool(name: str, text: str) -> bool:

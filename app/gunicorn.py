@@ -1,6 +1,14 @@
 """gunicorn's settings for a service of small JSON requests. Named in the Procfile; reads PORT and WEB_CONCURRENCY."""
 
 import os
+import tempfile
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from gunicorn import glogging
+from pythonjsonlogger.json import JsonFormatter
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -16,6 +24,80 @@ max_requests_jitter = 10_000
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
 loglevel = "warning"
-# The path without the query: a query may hold keys and ids.
 accesslog = "-" if os.environ.get("ACCESS_LOG") == "1" else None
-access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(b)s %(M)sms'
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn is not annotated
+    """gunicorn's lines in our form. In the workers app/logs.py takes over; the master does not load the app."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called in the master, before any worker is there."""
+        super().setup(cfg)
+        if os.environ.get("LOG_FORMAT") == "json":
+            renamed = {"asctime": "time", "levelname": "level", "name": "logger"}
+            for handler in (*self.error_log.handlers, *self.access_log.handlers):
+                handler.setFormatter(JsonFormatter([*renamed, "message"], rename_fields=renamed))
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """One line a request, with its route: the path itself may name a person, and the query may hold keys and ids."""
+        if self.access_log_enabled:
+            fields = {
+                "method": environ.get("REQUEST_METHOD"),
+                "route": environ.get("grouparoo.route"),
+                "status": resp.status_code,
+                "bytes": resp.sent,
+                "ms": request_time // timedelta(milliseconds=1),
+                "address": environ.get("REMOTE_ADDR"),
+                "request": environ.get("grouparoo.request_id"),
+            }
+            told = {name: value for name, value in fields.items() if value is not None}
+            self.access_log.info("request", extra=told)
+
+
+logger_class = Logger
+
+
+def on_starting(server: Any) -> None:
+    """Make the folder in which the workers keep their counts (app/metrics/web.py), or clean the one that is named."""
+    if named := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(named).mkdir(parents=True, exist_ok=True)
+    else:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="grouparoo-metrics-", dir=worker_tmp_dir)
+        server.made_metrics = True
+    _clean()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the worker the lowest slot that none of the living has: it goes on with the counts of its predecessor."""
+    taken = {other.metrics_slot for other in server.WORKERS.values()}
+    worker.metrics_slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """In the worker: note who it is."""
+    os.environ["METRICS_SLOT"] = str(worker.metrics_slot)
+    _pid_file(worker).write_text(str(os.getpid()))
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """The worker is dead; a successor may be there already, but not in its slot."""
+    with suppress(OSError):
+        _pid_file(worker).unlink()
+
+
+def on_exit(server: Any) -> None:
+    """Leave nothing behind."""
+    if getattr(server, "made_metrics", False):
+        _clean()
+        with suppress(OSError):
+            os.rmdir(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
+
+def _pid_file(worker: Any) -> Path:
+    return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{worker.metrics_slot}.pid")
+
+
+def _clean() -> None:
+    for path in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).iterdir():
+        if path.suffix in (".db", ".pid"):
+            path.unlink()

@@ -1,5 +1,6 @@
 """GET /health/live and /health/ready: for load balancers, without a key."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from app.background import begin
 from app.services import services
 from app.stream import MEMORY_SHARE, is_short
 from backends.errors import BackendError
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 blueprint.record_once(lambda state: state.app.extensions.update(probes={"database": Probe(), "backend": Probe()}))
@@ -48,9 +51,19 @@ def ready() -> Response:
     """Events can be accepted: Redis takes them. The other dependencies are named, and may be away."""
     states = dependencies()
     is_ready = states["redis"] == "ok"
+    _log_change(states)
     # A database's own words may name hosts and users: those are for `status`, which needs a key.
     shown = {name: state if state == "ok" or name == "redis" else "away" for name, state in states.items()}
     return answer({"status": "ok" if is_ready else "unavailable", "dependencies": shown}, 200 if is_ready else 503)
+
+
+def _log_change(states: dict[str, str]) -> None:
+    """One line when a dependency went away, or came back, since this process was last asked."""
+    last: dict[str, str] = current_app.extensions.setdefault("last_states", {})
+    for name, state in states.items():
+        if (state == "ok") != (last.get(name, "ok") == "ok"):
+            log.log(logging.INFO if state == "ok" else logging.WARNING, "%s: %s", name, state)
+    last.update(states)
 
 
 def dependencies() -> dict[str, str]:

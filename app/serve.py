@@ -68,6 +68,7 @@ def complete_environ() -> int | None:
     """Fill in what is not set. Returns the embedded server's port, if there shall be one."""
     environ = os.environ
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
+    environ["PROMETHEUS_MULTIPROC_DIR"] = environ.get("PROMETHEUS_MULTIPROC_DIR") or str(VAR / "metrics")
     defaults = {"PORT": "8000", "WORKERS": "1", "DATABASE_URL": f"sqlite:///{VAR}/grouparoo.sqlite3"}
     for name, value in {**defaults, "SECRET_KEY": secret_key()}.items():
         environ[name] = environ.get(name) or value

@@ -10,8 +10,14 @@ class UnknownBackend(BackendError):
 
 
 class BackendUnavailable(BackendError):
-    """Raised when the store can't be reached or is too busy: nothing is wrong with the events, try again later."""
+    """Raised when the store can't be reached or is too busy: nothing is wrong with the events, try again later.
+
+    Its first line goes into logs: it names no key, id or value.
+    """
 
 
 class EventsRefused(BackendError):
-    """Raised when the store refuses what it was given: at least one of the events can never be stored as it is."""
+    """Raised when the store refuses what it was given: at least one of the events can never be stored as it is.
+
+    Its text is kept with the dead letter and may quote the event; no log has it.
+    """

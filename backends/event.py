@@ -33,6 +33,10 @@ class Event(NamedTuple):
     profile_associated_at: Timestamp | None = None
     updated_at: Timestamp | None = None
 
+    def __repr__(self) -> str:
+        """Without what it holds: that shall get into no log, whoever writes a value there."""
+        return f"Event({self.guid!r})"
+
     @property
     def seen(self) -> str:
         """When the event was, as one text whose order is that of (occurredAt, createdAt, guid)."""

@@ -5,20 +5,26 @@ import logging
 import os
 import signal
 import socket
+import sys
 import uuid
 from types import FrameType
+from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.registry import StartedJobRegistry
 
 from app import create_app
+from app.logs import bound, kind_of, traceback_of
 from app.services import services
 from app.stream import QUEUE
 from worker import jobs
 from worker.stopping import stop_requested
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("worker")
 
 WORKER_TTL_S = 20
 MAINTENANCE_S = 5
@@ -35,6 +41,28 @@ class Worker(SimpleWorker):
         if stop_requested.is_set():
             raise StopRequested
         super().check_for_suspension(burst)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """One job; each line that is logged meanwhile has its id."""
+        with bound(job=job.id):
+            return super().perform_job(job, queue, execution)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """A job failed. RQ would log the error's words, which may quote what it failed on."""
+        log.error("a job failed: %s", job.description, exc_info=exc_info[1])
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """Keep the failure in Redis, without words too."""
+        error = sys.exception()
+        kept = traceback_of(error) if error else exc_string
+        super().handle_job_failure(job, queue, started_job_registry, kept, execution)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """SIGTERM or SIGINT: a running job ends after its batch."""
@@ -53,10 +81,12 @@ def main() -> None:
     gc.set_threshold(GC_THRESHOLD)
     with app.app_context():
         settings = services().settings
-        log_to_stderr(settings.log_level)
-        while not stop_requested.is_set():
-            work(settings.redis_url, name)
-            stop_requested.wait(RESTART_S)
+        with bound(worker=name):
+            log.info("worker started")
+            while not stop_requested.is_set():
+                work(settings.redis_url, name)
+                stop_requested.wait(RESTART_S)
+            log.info("worker stopped")
 
 
 def work(redis_url: str, name: str) -> None:
@@ -74,17 +104,12 @@ def work(redis_url: str, name: str) -> None:
         )
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
-        log.warning("Redis is away: %s", error)
-    except ValueError as error:
-        # The name is still registered by our former life, whose end Redis did not hear of.
-        log.warning("%s", error)
+        log.warning("Redis is away: %s", kind_of(error))
+    except ValueError:
+        # Redis did not hear of its end.
+        log.warning("the name is still registered by a former life of this worker")
     finally:
         connection.close()
-
-
-def log_to_stderr(level: str) -> None:
-    """One line an event of note."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 if __name__ == "__main__":

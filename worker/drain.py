@@ -10,6 +10,7 @@ from rq.timeouts import BaseTimeoutException
 from app.dead_letters import park
 from app.identity.view import Pair
 from app.stream import DRAIN, REPOINT, EventStream
+from app.tracing import span
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event
 from worker.consumer import Consumer, Entry
@@ -31,6 +32,7 @@ class Drain:
     """Moves events from the stream to the backend, for about five seconds at a time."""
 
     def __init__(self, client: redis.Redis, stream: EventStream, consumer: Consumer, pipeline: Pipeline) -> None:
+        self.meter = pipeline.meter
         self.client = client
         self.stream = stream
         self.consumer = consumer
@@ -50,9 +52,10 @@ class Drain:
             if not self._can_store():
                 time_left.pause(0.5)
                 continue
-            entries = [] if reclaimed else self.consumer.reclaim()
-            reclaimed = reclaimed or not entries
-            entries = entries or self.consumer.read()
+            with self.meter.step("read"):
+                entries = [] if reclaimed else self.consumer.reclaim()
+                reclaimed = reclaimed or not entries
+                entries = entries or self.consumer.read()
             if not entries:
                 return
             self._handle(entries, time_left)
@@ -64,7 +67,9 @@ class Drain:
         """Re-point what was noted in these batches: together, for each time costs about as much as for one batch."""
         noted, self._noted = self._noted, set()
         try:
-            if self.pipeline.settle(noted):
+            with self.meter.step("settle"):
+                is_more = self.pipeline.settle(noted)
+            if is_more:
                 self.stream.wake(REPOINT)
         except BackendUnavailable as error:
             log.warning("could not re-point events, the schedule will: %s", _first_line(error))
@@ -72,14 +77,20 @@ class Drain:
     def _can_store(self) -> bool:
         """Asked before anything is claimed, so that an outage costs no delivery."""
         try:
-            self.pipeline.store.ping()
-            self.pipeline.backend.ping()
+            with self.meter.step("ping"):
+                self.pipeline.store.ping()
+                self.pipeline.backend.ping()
         except BackendUnavailable as error:
             log.warning("can't store events now: %s", _first_line(error))
             return False
         return True
 
     def _handle(self, entries: Sequence[Entry], time_left: Slice) -> None:
+        self.meter.add("batches")
+        with span("batch", entries=len(entries)):
+            self._handle_all(entries, time_left)
+
+    def _handle_all(self, entries: Sequence[Entry], time_left: Slice) -> None:
         suspects = [entry for entry in entries if entry.deliveries > SINGLE_AFTER_DELIVERIES]
         good = [entry for entry in entries if entry.deliveries <= SINGLE_AFTER_DELIVERIES]
         if good:
@@ -92,7 +103,7 @@ class Drain:
         while True:
             try:
                 self._noted.update(self.pipeline.store_events([event for entry in entries for event in entry.events]))
-                return self.consumer.acknowledge(entries)
+                return self._acknowledge(entries)
             except BackendUnavailable as error:
                 log.warning("could not store a batch: %s", _first_line(error))
                 if not time_left:
@@ -101,7 +112,7 @@ class Drain:
             except (BaseTimeoutException, redis.RedisError):
                 raise
             except Exception:
-                log.exception("a batch of %d entries can't be stored as a whole", len(entries))
+                log.exception("a batch can't be stored as a whole", extra={"entries": len(entries)})
                 for entry in entries:
                     self._store_singly(entry)
                 return
@@ -113,7 +124,7 @@ class Drain:
         for event in sorted(entry.events, key=lambda event: attempts[event.guid]):
             is_done &= self._store_suspect(event)
         if is_done:
-            self.consumer.acknowledge([entry])
+            self._acknowledge([entry])
 
     def _store_suspect(self, event: Event) -> bool:
         """Store or park one event; False if it shall be tried again. The attempt is noted before it may kill us."""
@@ -143,7 +154,12 @@ class Drain:
     def _park(self, event: Event, reason: str) -> None:
         park(event, reason)
         self._noted.update(self.pipeline.store.note([event]))
+        self.meter.add("parked")
         log.error("parked an event as a dead letter")
+
+    def _acknowledge(self, entries: Sequence[Entry]) -> None:
+        with self.meter.step("acknowledge"):
+            self.consumer.acknowledge(entries)
 
     def _attempts(self, events: Sequence[Event]) -> dict[str, int]:
         guids = [event.guid for event in events]

@@ -1,5 +1,7 @@
 """The functions that RQ runs. Each may run twice, and several times at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -10,9 +12,11 @@ from flask import Flask, current_app
 from app.identity.decisions import delete_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore
+from app.metrics.meter import Meter
 from app.models import db
 from app.services import services
 from app.stream import DELETE, DRAIN, REPOINT, SCAN, wanted
+from app.tracing import span
 from backends.event import timestamp
 from worker.consumer import Consumer
 from worker.drain import Drain
@@ -33,6 +37,7 @@ class Workbench:
     drain: Drain
     scan: Scan
     consumer: Consumer
+    meter: Meter
 
 
 def set_up(app: Flask, name: str) -> None:
@@ -42,7 +47,8 @@ def set_up(app: Flask, name: str) -> None:
         settings = shared.settings
         client = redis.Redis.from_url(settings.redis_url)
         store = IdentityStore(db.engine, Policy(settings.shared_device_policy))
-        pipeline = Pipeline(store, shared.backend, settings.placeholders)
+        meter = Meter()
+        pipeline = Pipeline(store, shared.backend, settings.placeholders, meter)
         consumer = Consumer(client, name)
         app.extensions["workbench"] = Workbench(
             client,
@@ -50,44 +56,45 @@ def set_up(app: Flask, name: str) -> None:
             Drain(client, shared.stream, consumer, pipeline),
             Scan(shared.stream, pipeline, settings.placeholders),
             consumer,
+            meter,
         )
 
 
 def drain() -> None:
     """Store what waits in the stream."""
-    bench = _start(DRAIN)
-    bench.drain.run()
+    with _doing(DRAIN) as bench:
+        bench.drain.run()
 
 
 def scan() -> None:
     """Associate the rows that others inserted."""
-    bench = _start(SCAN)
-    bench.scan.run()
+    with _doing(SCAN) as bench:
+        bench.scan.run()
 
 
 def repoint() -> None:
     """Move events to where they belong now, in chunks."""
-    bench = _start(REPOINT)
-    time_left = Slice(REPOINT_SLICE_S)
-    while time_left:
-        if not bench.pipeline.repointer.work_off(REPOINT_CHUNK):
-            return
-    services().stream.wake(REPOINT)
+    with _doing(REPOINT) as bench:
+        time_left = Slice(REPOINT_SLICE_S)
+        while time_left:
+            if not bench.pipeline.repoint(REPOINT_CHUNK):
+                return
+        services().stream.wake(REPOINT)
 
 
 def delete() -> None:
     """Delete the events of people who were deleted, in chunks."""
-    bench = _start(DELETE)
-    stream = services().stream
-    time_left = Slice(REPOINT_SLICE_S)
-    is_more = True
-    while time_left and is_more:
-        # The stream's age is taken before the deletion looks: what is accepted meanwhile is younger.
-        oldest_waiting = timestamp(datetime.now(UTC) - timedelta(seconds=stream.depth().oldest_s))
-        is_more = delete_events(bench.pipeline.store, bench.pipeline.backend, REPOINT_CHUNK, oldest_waiting)
-    stream.wake(REPOINT)
-    if is_more:
-        stream.wake(DELETE)
+    with _doing(DELETE) as bench:
+        stream = services().stream
+        time_left = Slice(REPOINT_SLICE_S)
+        is_more = True
+        while time_left and is_more:
+            # The stream's age is taken before the deletion looks: what is accepted meanwhile is younger.
+            oldest_waiting = timestamp(datetime.now(UTC) - timedelta(seconds=stream.depth().oldest_s))
+            is_more = delete_events(bench.pipeline.store, bench.pipeline.backend, REPOINT_CHUNK, oldest_waiting)
+        stream.wake(REPOINT)
+        if is_more:
+            stream.wake(DELETE)
 
 
 def tend() -> None:
@@ -105,11 +112,19 @@ def wake_scan() -> None:
     services().stream.wake(SCAN)
 
 
-def _start(job: str) -> Workbench:
+@contextmanager
+def _doing(job: str) -> Iterator[Workbench]:
     """Clear the job's flag before looking what there is to do: who comes later then wakes another one."""
     bench = _workbench()
     bench.client.delete(wanted(job))
-    return bench
+    try:
+        with span(f"job {job}"):
+            yield bench
+    except Exception:
+        bench.meter.add("jobs_failed")
+        raise
+    finally:
+        bench.meter.send(bench.client, bench.consumer.name)
 
 
 def _workbench() -> Workbench:

@@ -1,13 +1,17 @@
 """Pipeline: what is done with a batch of events, step by step (03-identity, "Carrying it out")."""
 
+import logging
 from collections.abc import Collection, Sequence
 
 from app.identity.decisions import without_deleted
 from app.identity.repoints import Repointer
 from app.identity.store import Assigned, IdentityStore
 from app.identity.view import Pair
+from app.metrics.meter import Meter, Stopwatch
 from backends.base import Association, EventBackend
 from backends.event import Event
+
+log = logging.getLogger(__name__)
 
 REPOINT_AT_ONCE = 1000
 """As many events are moved within the batch that moves them; more of them by a job, in chunks."""
@@ -16,9 +20,12 @@ REPOINT_AT_ONCE = 1000
 class Pipeline:
     """Each step may be repeated; a crash between any two of them is made good by doing the batch again."""
 
-    def __init__(self, store: IdentityStore, backend: EventBackend, placeholders: frozenset[str]) -> None:
+    def __init__(
+        self, store: IdentityStore, backend: EventBackend, placeholders: frozenset[str], meter: Meter | None = None
+    ) -> None:
         self.store = store
         self.backend = backend
+        self.meter = meter or Meter()
         self.repointer = Repointer(store, backend, placeholders)
 
     def store_events(self, events: Sequence[Event]) -> list[Pair]:
@@ -27,15 +34,25 @@ class Pipeline:
         Raises BackendUnavailable (try again), EventsRefused (one of them can never be stored).
         """
         batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
-        assigned = self.identify(without_deleted(self.store, batch))
-        new = self.save(assigned.events)
-        return self.verify(assigned, new)
+        stopwatch = Stopwatch()
+        with self.meter.step("identity"):
+            assigned = self.identify(without_deleted(self.store, batch))
+        with self.meter.step("save"):
+            new = self.save(assigned.events)
+        with self.meter.step("verify"):
+            noted = self.verify(assigned, new)
+        log.info("stored events", extra={"events": len(events), "new": len(new), "seconds": stopwatch.seconds()})
+        self.meter.add("stored", len(new))
+        self.meter.add("known", len(events) - len(new))
+        return noted
 
     def associate_events(self, events: Sequence[Event]) -> list[Pair]:
         """The same for rows that others inserted: they are stored already, and get their profiles."""
         assigned = self.identify(events)
         found = [Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned.events]
-        self.backend.associate(found)
+        associated = len(self.backend.associate(found))
+        log.info("associated rows from outside", extra={"rows": associated})
+        self.meter.add("scanned", associated)
         return self.verify(assigned, {event.guid for event in events})
 
     def identify(self, events: Sequence[Event]) -> Assigned:
@@ -52,4 +69,14 @@ class Pipeline:
 
     def settle(self, noted: Collection[Pair]) -> bool:
         """Step 3, correcting: what was noted is worked off; returns whether something is left for the job."""
-        return bool(noted) and self.repointer.work_off(REPOINT_AT_ONCE, only=sorted(noted), batch=len(noted))
+        return bool(noted) and self.repoint(REPOINT_AT_ONCE, sorted(noted), len(noted))
+
+    def repoint(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> bool:
+        """Work off repoints (`Repointer.work_off`), counting the events that it moves."""
+        before = self.repointer.moved
+        try:
+            return self.repointer.work_off(limit, only, batch)
+        finally:
+            if moved := self.repointer.moved - before:
+                log.info("re-pointed events", extra={"events": moved})
+                self.meter.add("repointed", moved)

@@ -36,7 +36,7 @@ class Scan:
                     if self.pipeline.settle(noted):
                         self.stream.wake(REPOINT)
             except BackendUnavailable as error:
-                log.warning("can't scan now: %s", error)
+                log.warning("can't scan now: %s", str(error).partition("\n")[0])
                 return  # the next minute's scan tries again
             if len(found) < CHUNK:
                 return

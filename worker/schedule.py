@@ -11,12 +11,12 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import DuplicateJobError, StopRequested
 
 from app import create_app
+from app.logs import kind_of
 from app.services import services
 from app.stream import JOB_TIMEOUT_S, QUEUE
 from worker import jobs
-from worker.__main__ import log_to_stderr
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("worker.schedule")
 
 TEND_S = 15
 RESTART_S = 1
@@ -42,8 +42,9 @@ class Scheduler(CronScheduler):
                     result_ttl=2 * job.interval,
                     failure_ttl=86_400,
                 )
+                log.debug("enqueued %s", job.name, extra={"tick": tick})
             except DuplicateJobError:
-                log.debug("%s was enqueued by another scheduler", job.name)
+                log.debug("%s was enqueued by another scheduler", job.name, extra={"tick": tick})
             job.set_enqueue_time(datetime.fromtimestamp(tick * job.interval, UTC))
         return due
 
@@ -53,8 +54,7 @@ def main() -> None:
     app = create_app()
     with app.app_context():
         settings = services().settings
-    log_to_stderr(settings.log_level)
-    logging.getLogger("rq").setLevel(logging.WARNING)
+    log.info("scheduler started")
     schedule: list[tuple[Callable[[], None], int]] = [(jobs.wake_scan, settings.scan_interval_s), (jobs.tend, TEND_S)]
     while True:
         scheduler = Scheduler(redis.Redis.from_url(settings.redis_url), logging_level=logging.WARNING)
@@ -62,12 +62,13 @@ def main() -> None:
             scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
         try:
             scheduler.start()  # type: ignore[no-untyped-call]  # RQ's own is not annotated
-            return
+            break
         except redis.RedisError as error:
-            log.warning("Redis is away: %s", error)
+            log.warning("Redis is away: %s", kind_of(error))
             time.sleep(RESTART_S)
         except StopRequested:
-            return
+            break
+    log.info("scheduler stopped")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class Repointer:
         self.store = store
         self.backend = backend
         self.placeholders = placeholders
+        self.moved = 0
+        """Events moved so far."""
 
     def work_off(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> bool:
         """Take up to `batch` repoints (of `only` these identifiers), move up to about `limit` events.
@@ -58,12 +60,17 @@ class Repointer:
             return False
         try:
             assignments = self._recompute(list(taken.versions))
-            is_done = not taken.is_stale and self.backend.reassign(assignments, limit) < limit
+            is_done = not taken.is_stale and self._move(assignments, limit) < limit
         except BaseException:
             self.store.transact(lambda connection: self._release(connection, taken))
             raise
         self.store.transact(lambda connection: self._finish(connection, taken, is_done))
         return not is_done or (only is None and len(taken.versions) == batch)
+
+    def _move(self, assignments: Sequence[Assignment], limit: int) -> int:
+        moved = self.backend.reassign(assignments, limit)
+        self.moved += moved
+        return moved
 
     def _take(self, connection: sa.Connection, batch: int, only: Sequence[Pair] | None) -> Taken:
         began = time.monotonic()

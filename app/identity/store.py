@@ -15,7 +15,7 @@ from app.identity.view import Pair, View, claim_pair, claims_table, identifiers,
 from app.models import Profile, Repoint
 from backends.errors import BackendUnavailable
 from backends.event import Event, now
-from backends.sql.engine import is_outage, reading, writing
+from backends.sql.engine import is_outage, outage_text, reading, writing
 from backends.sql.rows import rows
 
 profiles = sa.inspect(Profile).local_table
@@ -126,7 +126,7 @@ class IdentityStore:
             if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) in ("40P01", "40001"):
                 raise _Deadlock from error
             if is_outage(error):
-                raise BackendUnavailable(str(error.orig).strip()) from error
+                raise BackendUnavailable(outage_text(error)) from error
             raise
         except sa.exc.TimeoutError as error:
             raise BackendUnavailable(str(error)) from error

@@ -20,11 +20,12 @@ DAY_MS = 86_400_000
 
 
 class Rejected(Exception):
-    """Raised when an event is not taken; `details` has the messages by field."""
+    """Raised when an event is not taken; `details` has the messages by field, `reason` is one of metrics.web.REASONS."""
 
-    def __init__(self, details: dict[str, list[str]]) -> None:
+    def __init__(self, details: dict[str, list[str]], reason: str = "invalid") -> None:
         super().__init__("; ".join(f"{name}: {' '.join(messages)}" for name, messages in details.items()))
         self.details = details
+        self.reason = reason
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Acceptor:
         if user_id is None and anonymous_id is None:
             raise Rejected({"anonymousId": ["nothing says whose event it is: send a userId or an anonymousId"]})
         if user_id is not None and not common.may_identify:
-            raise Rejected({"userId": ["this API key may send only events without a userId"]})
+            raise Rejected({"userId": ["this API key may send only events without a userId"]}, "not_permitted")
         if valid["data"] and len(valid["data"]) > self._settings.max_data_keys:
             raise Rejected({"data": [f"it has {len(valid['data'])} keys: send {self._settings.max_data_keys} at the most"]})
 
@@ -101,7 +102,8 @@ class Acceptor:
         except TypeError:  # integers too long, or levels too many, for orjson to write
             size = _size(raw)
         if size > self._settings.max_event_bytes:
-            raise Rejected({"event": [f"it has {size} bytes: send {self._settings.max_event_bytes} at the most"]})
+            message = f"it has {size} bytes: send {self._settings.max_event_bytes} at the most"
+            raise Rejected({"event": [message]}, "too_large")
 
 
 def _occurred_at(valid: dict[str, Any], common: Acceptance, warnings: list[str]) -> Timestamp:

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import redis
 from flask import Blueprint, Response, current_app, request
 
 from app.answers import ApiError, answer, error_body
@@ -10,7 +11,10 @@ from app.ingest.acceptance import Acceptance, Acceptor, Rejected
 from app.ingest.addresses import kept_address
 from app.ingest.body import read_json
 from app.ingest.schemas import moment
+from app.metrics.routes import web_metrics
 from app.services import services
+from app.stream import BufferFull, RateLimited
+from backends.event import Event
 
 blueprint = Blueprint("ingest", __name__)
 
@@ -25,8 +29,9 @@ def track() -> Response:
     try:
         event, warnings = _acceptor().accept(raw, common, size > shared.settings.max_event_bytes)
     except Rejected as rejected:
+        web_metrics().rejected(rejected.reason)
         raise ApiError("invalid_event", 400, str(rejected), rejected.details) from None
-    shared.stream.append([event], key.limit)
+    _append([event], key)
     body: dict[str, Any] = {"event": {"guid": event.guid, "createdAt": event.created_at}}
     return answer({**body, "warnings": warnings} if warnings else body, 202)
 
@@ -42,7 +47,7 @@ def batch() -> Response:
     accepted, outcomes = _accept_each(listed, common, size > shared.settings.max_event_bytes)
     if not accepted:
         raise ApiError("invalid_event", 400, "none of the events is valid", {"events": outcomes})
-    shared.stream.append(accepted, key.limit)
+    _append(accepted, key)
     return answer({"accepted": len(accepted), "rejected": len(listed) - len(accepted), "events": outcomes}, 202)
 
 
@@ -65,6 +70,16 @@ def allow_browsers(response: Response) -> Response:
     return response
 
 
+def _append(events: list[Event], key: Key) -> None:
+    metrics = web_metrics()
+    try:
+        services().stream.append(events, key.limit)
+    except (RateLimited, BufferFull, redis.RedisError) as error:
+        metrics.rejected("rate_limited" if isinstance(error, RateLimited) else "unavailable", len(events))
+        raise
+    metrics.accepted(len(events))
+
+
 def _accept_each(listed: list[Any], common: Acceptance, is_large: bool) -> tuple[list[Any], list[dict[str, Any]]]:
     acceptor = _acceptor()
     accepted, outcomes = [], []
@@ -72,6 +87,7 @@ def _accept_each(listed: list[Any], common: Acceptance, is_large: bool) -> tuple
         try:
             event, warnings = acceptor.accept(raw, common, is_large)
         except Rejected as rejected:
+            web_metrics().rejected(rejected.reason)
             outcomes.append({"index": index, "error": error_body("invalid_event", str(rejected), rejected.details)})
             continue
         accepted.append(event)

@@ -12,7 +12,7 @@ from backends.base import Assignment, Association, Cursor, EventBackend, EventQu
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.copy import copy_rows
-from backends.sql.engine import is_outage, is_refusal, make_engine, reading, writing
+from backends.sql.engine import is_outage, is_refusal, make_engine, outage_text, reading, writing
 from backends.sql.records import (
     DATA_COLUMNS,
     EVENT_COLUMNS,
@@ -308,7 +308,7 @@ def _translated() -> Iterator[None]:
 
 def _raise_ours(error: sa.exc.DBAPIError) -> NoReturn:
     if is_outage(error):
-        raise BackendUnavailable(str(error.orig).strip()) from error
+        raise BackendUnavailable(outage_text(error)) from error
     if is_refusal(error):
         raise EventsRefused(str(error.orig).strip()) from error
     raise error

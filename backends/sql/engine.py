@@ -26,6 +26,9 @@ _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count"
 _NOT_READY = {"42P01", "42703", "3F000", "42501"}
 """SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
 
+_DISCREET = {"08", "28", "3D", "3F", "40", "42", "53", "55", "57", "58"}
+"""Classes of SQLSTATEs (PostgreSQL manual, appendix A) whose messages name tables, users and files, but no values."""
+
 KNOWN = ("postgresql", "sqlite")
 DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
 
@@ -39,6 +42,8 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except sa.exc.ArgumentError:
         raise ValueError("not a database URL; it should look like postgresql://user@host/database or sqlite:///file") from None
+    if "@" in (url.host or ""):
+        raise ValueError("a URL with an '@' in its user or password: write it as %40")
     driver = DRIVERS.get(url.drivername, url.drivername)
     if driver.partition("+")[0] not in KNOWN:
         raise ValueError(f"a URL of a database that this does not know: take one of {', '.join(KNOWN)}")
@@ -50,9 +55,10 @@ def engine_options(url: URL, settings: Mapping[str, str] = MappingProxyType({}))
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        return {"connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
+        return {"hide_parameters": True, "connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
     options = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
     return {
+        "hide_parameters": True,
         "connect_args": {"connect_timeout": 2, "client_encoding": "utf8", "options": options, **_KEEPALIVE},
         "executemany_mode": "values_plus_batch",
         "pool_pre_ping": True,
@@ -110,6 +116,16 @@ def is_outage(error: sa.exc.DBAPIError) -> bool:
         return True
     damaged = type(error) is sa.exc.DatabaseError  # SQLite: the file is no database
     return damaged or error.connection_invalidated or _sqlstate(error) in _NOT_READY
+
+
+def outage_text(error: sa.exc.DBAPIError) -> str:
+    """What is wrong with the database, in its own words where these can't quote what it was given; for logs."""
+    state = _sqlstate(error)
+    words = str(error.orig).strip().partition("\n")[0]
+    if not state and not isinstance(error, sa.exc.InternalError):  # the driver speaks, not the server
+        return words
+    kind = type(error.orig).__qualname__
+    return f"{kind}: {words}" if state[:2] in _DISCREET else f"{kind} (SQLSTATE {state or 'unknown'})"
 
 
 def is_refusal(error: sa.exc.DBAPIError) -> bool:

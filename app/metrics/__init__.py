@@ -1,0 +1,1 @@
+"""Metrics: what the web processes and the workers count, and GET /metrics for Prometheus."""
