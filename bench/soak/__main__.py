@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=2, help="client processes (default: 2)")
     parser.add_argument("--every", type=float, default=4.0, help="seconds between two faults, on average; 0: none")
     parser.add_argument("--spare", action="store_true", help="only pause web and worker 1, to see their memory grow")
+    parser.add_argument("--keep", action="store_true", help="leave logs and journals also when nothing is wrong")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     directory = Path(tempfile.mkdtemp(prefix="soak-"))
@@ -52,11 +53,11 @@ def main() -> int:
         Soak(system, options, report).run()
     console = Console(width=150)
     report.show(console)
-    if report.wrong:
+    if report.wrong or options.keep:
         console.print(f"logs and journals are in {directory}")
-        return 1
-    shutil.rmtree(directory, ignore_errors=True)
-    return 0
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return int(bool(report.wrong))
 
 
 class Soak:
@@ -82,7 +83,7 @@ class Soak:
         self.report.kept_after = kept = look_at(self.system.redis)
         self.report.growths = self.memory.growths()
         self.report.wrong += [f"{one} has grown" for one in self.report.growths if one.last_mb - one.first_mb > MAX_GROWTH_MB]
-        self.report.wrong += [f"{job} never expires, and nobody knows it" for job in kept.forgotten_jobs]
+        self.report.wrong += [f"{key} lies in Redis for ever" for key in kept.forgotten]
 
     def _load(self) -> Faults:
         until = time.time() + self.options.minutes * 60

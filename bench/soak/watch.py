@@ -10,10 +10,13 @@ import redis
 
 from app.stream import GROUP, QUEUE, STREAM
 from bench.soak.system import SoakSystem
+from worker.drain import ATTEMPTS, REASONS
 
 SAMPLE_S = 2.0
 WARM_S = 20.0
 MIB = 1024 * 1024
+OF_ONE = ("rq:job:", "rq:worker:", "rq:cron_scheduler:", "rq:execution:", "rq:executions:", "rq:results:")
+"""What RQ's keys of a single job, worker or scheduler begin with."""
 
 
 class Growth(NamedTuple):
@@ -60,23 +63,33 @@ class MemoryWatch:
 
 
 class Kept(NamedTuple):
-    """What lies in Redis: keys by kind, members of the consumer group, bytes."""
+    """What lies in Redis: keys by kind, members of the consumer group, bytes; and what nobody will ever delete."""
 
     keys: Counter[str]
     consumers: int
     used_bytes: int
-    forgotten_jobs: list[str]
-    """RQ jobs that no queue and no registry knows and that never expire."""
+    forgotten: list[str]
 
 
 def look_at(client: redis.Redis) -> Kept:
     """As it is now."""
-    keys = [key.decode() for key in client.scan_iter(count=1000)]
+    keys = sorted(key.decode() for key in client.scan_iter(count=1000))
     kinds = Counter(":".join(key.split(":")[:2]) for key in keys)
     consumers = len(client.xinfo_consumers(STREAM, GROUP)) if client.exists(STREAM) and client.xinfo_groups(STREAM) else 0
-    known = {one.decode() for one in client.lrange(f"rq:queue:{QUEUE}", 0, -1)}
-    known |= {one.decode() for name in keys if client.type(name) == b"zset" for one in client.zrange(name, 0, -1)}
-    jobs = [key for key in keys if key.startswith("rq:job:") and client.ttl(key) == -1]
-    forgotten = [key for key in jobs if not any(key.split(":")[2] in one for one in known)]
     used: int = client.info("memory")["used_memory_dataset"]
-    return Kept(kinds, consumers, used, forgotten)
+    return Kept(kinds, consumers, used, [*_notes(client), *_unknown_to_rq(client, keys)])
+
+
+def _notes(client: redis.Redis) -> list[str]:
+    """The drain's notes on suspects, which must go with them: none is left when nothing waits."""
+    return [f"{name} {field.decode()}" for name in (ATTEMPTS, REASONS) for field in client.hkeys(name)]
+
+
+def _unknown_to_rq(client: redis.Redis, keys: list[str]) -> list[str]:
+    """Keys of a job, a worker or a scheduler that don't expire, and that no queue and no registry knows."""
+    known = {one.decode() for one in client.lrange(f"rq:queue:{QUEUE}", 0, -1)}
+    for key in keys:
+        if client.type(key) == b"zset":
+            known |= {part for one in client.zrange(key, 0, -1) for part in one.decode().split(":")}
+    single = [key for key in keys if key.startswith(OF_ONE) and client.ttl(key) == -1]
+    return [key for key in single if key.split(":")[2] not in known]
