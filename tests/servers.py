@@ -123,6 +123,9 @@ class Valkey:
     def send(self, number: signal.Signals) -> None:
         self.server.send(number)
 
+    def processes(self) -> list[psutil.Process]:
+        return [psutil.Process(self.server.pid)]
+
     @staticmethod
     def _answers(client: redis.Redis) -> bool:
         try:
