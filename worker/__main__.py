@@ -106,8 +106,9 @@ def work(redis_url: str, name: str) -> None:
     except redis.RedisError as error:
         log.warning("Redis is away: %s", kind_of(error))
     except ValueError:
-        # Redis did not hear of its end.
-        log.warning("the name is still registered by a former life of this worker")
+        # The name, which nobody else can have, is registered by our former life, whose end Redis did not hear of.
+        # RQ would keep it for a minute and more.
+        connection.delete(f"{Worker.redis_worker_namespace_prefix}{name}")
     finally:
         connection.close()
 

@@ -117,9 +117,10 @@ class System:
         except redis.ResponseError:  # no worker has made the group yet
             return []
 
-    def has_stored(self) -> bool:
+    def has_stored(self, user: str | None = None) -> bool:
+        """Whether there is any event (of this user)."""
         with self.app.app_context():
-            return services().backend.count(EventQuery(), at_most=1) > 0
+            return services().backend.count(EventQuery(user_id=user), at_most=1) > 0
 
     def _make_app(self) -> Flask:
         app = create_app(Settings.from_environ(self.environ))

@@ -135,6 +135,21 @@ def test_a_killed_redis_comes_back_with_all_it_accepted(start: Started) -> None:
     check(system.stored(), owners)
 
 
+def test_a_worker_goes_on_as_soon_as_a_redis_that_was_killed_in_the_middle_of_its_job_is_back(start: Started) -> None:
+    system = start()
+    sent, _ = visits(20_000)
+    send(system, sent, size=500)
+    system.start_workers()
+    wait_until(system.has_stored, what="the first batch")
+
+    system.valkey.kill()
+    system.valkey.start()
+    assert system.redis.xlen(STREAM) > 0, "it should have been in the middle of its job"
+    send(system, [event("late", "late")])
+
+    wait_until(lambda: system.has_stored("late"), 30, "the storing of what came later")
+
+
 def test_a_database_that_is_away_for_ten_seconds_delays_and_loses_nothing(start: Started) -> None:
     system = start()
     system.start_workers()
