@@ -103,6 +103,7 @@ class Drain:
         while True:
             try:
                 self._noted.update(self.pipeline.store_events([event for entry in entries for event in entry.events]))
+                self._forget_attempts([event.guid for entry in entries if entry.deliveries > 1 for event in entry.events])
                 return self._acknowledge(entries)
             except BackendUnavailable as error:
                 log.warning("could not store a batch: %s", _first_line(error))
@@ -113,9 +114,14 @@ class Drain:
                 raise
             except Exception:
                 log.exception("a batch can't be stored as a whole", extra={"entries": len(entries)})
-                for entry in entries:
-                    self._store_singly(entry)
-                return
+                return self._store_apart(entries, time_left)
+
+    def _store_apart(self, entries: Sequence[Entry], time_left: Slice) -> None:
+        """Entry by entry, and the events of the one that is to blame one by one: its neighbours may be a thousand."""
+        if len(entries) == 1:
+            return self._store_singly(entries[0])
+        for entry in entries:
+            self._store([entry], time_left)
 
     def _store_singly(self, entry: Entry) -> None:
         """Store an entry's events one by one, those first that were tried least; acknowledge it when all are done."""
@@ -141,15 +147,20 @@ class Drain:
                 return False
             except EventsRefused as error:
                 self._park(event, f"the store refused it: {error}")
-            except redis.RedisError:
+            except (BaseTimeoutException, redis.RedisError):
                 raise
             except Exception:
                 log.exception("an event can't be stored, attempt %d of %d", attempts, PARK_AFTER_ATTEMPTS)
                 self.client.hset(REASONS, event.guid, traceback.format_exc())
                 return False
-        self.client.hdel(ATTEMPTS, event.guid)
-        self.client.hdel(REASONS, event.guid)
+        self._forget_attempts([event.guid])
         return True
+
+    def _forget_attempts(self, guids: Sequence[str]) -> None:
+        """The notes end with the suspicion, also where a worker died between making and removing them."""
+        if guids:
+            self.client.hdel(ATTEMPTS, *guids)
+            self.client.hdel(REASONS, *guids)
 
     def _park(self, event: Event, reason: str) -> None:
         park(event, reason)

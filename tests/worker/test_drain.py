@@ -1,11 +1,15 @@
 """From the stream to the profiles, and what becomes of events that can't be stored."""
 
+from collections.abc import Sequence
+
 import pytest
 import redis
 import sqlalchemy as sa
 from flask import Flask
+from rq.timeouts import JobTimeoutException
 
 from app import dead_letters
+from app.identity.view import Pair
 from app.models import DeadLetter, db
 from app.services import services
 from app.stream import BYTES, DRAIN, GROUP, STREAM, wanted
@@ -13,6 +17,9 @@ from backends.base import EventQuery
 from backends.event import Event, derived_event_guid
 from tests.worker.conftest import sql
 from worker import jobs
+from worker.consumer import Consumer
+from worker.drain import ATTEMPTS, REASONS, Drain
+from worker.pipeline import Pipeline
 
 
 def made_event(message: str, user: str | None = "ann", device: str | None = None, type: str = "visit") -> Event:
@@ -119,6 +126,70 @@ def test_a_parked_event_claims_nothing(picky: Flask) -> None:
     jobs.drain()
     ann = next(event for event in stored() if event.user_id == "ann")
     assert ann.profile_guid != phone.profile_guid
+
+
+def retried(client: redis.Redis, deliveries: int) -> None:
+    """Let what waits have been read so many times by workers that died."""
+    consumer = Consumer(client, "dead")
+    ids = [entry.id for entry in consumer.read()]
+    client.xclaim(STREAM, GROUP, "dead", 0, ids, idle=31_000, retrycount=deliveries)
+
+
+def drain_with(pipeline: type[Pipeline]) -> Drain:
+    shared = services()
+    made = pipeline(shared.identity, shared.backend, frozenset())
+    return Drain(shared.redis, shared.stream, Consumer(shared.redis, "test"), made)
+
+
+class CountingPipeline(Pipeline):
+    """Tells how many events it was given at a time."""
+
+    sizes: list[int] = []
+
+    def store_events(self, events: Sequence[Event]) -> list[Pair]:
+        self.sizes.append(len(events))
+        return super().store_events(events)
+
+
+class EndlessPipeline(Pipeline):
+    """Takes so long that the job's time is up."""
+
+    def store_events(self, events: Sequence[Event]) -> list[Pair]:
+        raise JobTimeoutException("time is up")
+
+
+def test_poison_costs_other_bodies_one_more_try_and_its_own_one_for_each_event(picky: Flask) -> None:
+    for body in ([made_event(f"a{n}") for n in range(50)], [made_event("p", type="poison"), made_event("q")]):
+        services().stream.append(body)
+    CountingPipeline.sizes.clear()
+
+    drain_with(CountingPipeline).run()
+
+    assert CountingPipeline.sizes == [52, 50, 2, 1, 1]
+    assert len(stored()) == 51
+
+
+def test_a_job_whose_time_is_up_ends_also_while_it_stores_event_by_event(at_work: Flask, client: redis.Redis) -> None:
+    services().stream.append([made_event("1"), made_event("2")])
+    retried(client, deliveries=4)
+
+    with pytest.raises(JobTimeoutException):
+        drain_with(EndlessPipeline).run()
+
+    assert client.xpending(STREAM, GROUP)["pending"] == 1
+
+
+@pytest.mark.parametrize("deliveries", [1, 4])
+def test_the_notes_on_suspects_go_with_them(at_work: Flask, client: redis.Redis, deliveries: int) -> None:
+    event = made_event("1")
+    services().stream.append([event])
+    retried(client, deliveries)
+    client.hset(ATTEMPTS, event.guid, 1)
+    client.hset(REASONS, event.guid, "an error")
+
+    jobs.drain()
+
+    assert stored() and not client.exists(ATTEMPTS, REASONS)
 
 
 def test_a_dead_letter_can_be_sent_again(picky: Flask) -> None:
