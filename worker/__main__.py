@@ -93,6 +93,8 @@ def work(redis_url: str, name: str) -> None:
     """One life of an RQ worker."""
     connection = redis.Redis.from_url(redis_url)
     try:
+        # Redis may not have heard of the end of our former life: RQ would refuse its name for a minute and more.
+        connection.delete(f"{Worker.redis_worker_namespace_prefix}{name}")
         queue = Queue(QUEUE, connection=connection, serializer="json")
         worker = Worker(
             [queue],
@@ -105,10 +107,6 @@ def work(redis_url: str, name: str) -> None:
         worker.work(logging_level="WARNING")
     except redis.RedisError as error:
         log.warning("Redis is away: %s", kind_of(error))
-    except ValueError:
-        # The name, which nobody else can have, is registered by our former life, whose end Redis did not hear of.
-        # RQ would keep it for a minute and more.
-        connection.delete(f"{Worker.redis_worker_namespace_prefix}{name}")
     finally:
         connection.close()
 
