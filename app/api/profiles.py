@@ -2,18 +2,18 @@
 
 from flask import Blueprint, Response, request
 
+from app.api.bodies import MergeBody, read_body
 from app.api.cursor import read_cursor, write_cursor
 from app.api.events import FILTERS, PAGING, answer_page, explain_stored
 from app.api.explaining import explain_profile
 from app.api.exports import read_place, stream
 from app.api.parameters import check_parameters, read_limit
-from app.api.refusals import conflict, invalid_body, unknown
+from app.api.refusals import conflict, unknown
 from app.api.shapes import Json, identifier_shapes, profile_shape
 from app.auth import requires
 from app.exporting.profile import profile_lines
 from app.identity import decisions, profiles
 from app.identity.profiles import ProfileRecord
-from app.ingest.body import read_json
 from app.services import services
 from app.stream import DELETE, REPOINT
 
@@ -93,7 +93,8 @@ def explain(guid: str) -> Json:
 @requires("profiles:write")
 def merge(guid: str) -> tuple[Json, int]:
     """The profile in the path takes in the one of the body's `from`; `merge` is null if they are one already."""
-    into, source = find_profile(guid), find_profile(_merge_source())
+    check_parameters([])
+    into, source = find_profile(guid), find_profile(read_body(MergeBody())["source"])
     try:
         made = decisions.merge(services().identity, into, source)
     except decisions.CannotMerge as error:
@@ -106,6 +107,7 @@ def merge(guid: str) -> tuple[Json, int]:
 @requires("profiles:write")
 def revert(guid: str) -> tuple[Json, int]:
     """Take back a merge: each side has its own profile again."""
+    check_parameters([])
     if not decisions.revert(services().identity, guid):
         raise unknown("merge", guid)
     services().wake(REPOINT)
@@ -116,6 +118,7 @@ def revert(guid: str) -> tuple[Json, int]:
 @requires("profiles:write")
 def delete(guid: str) -> tuple[Json, int]:
     """Forget the person or device, with all their events."""
+    check_parameters([])
     deletion = decisions.delete(services().identity, find_profile(guid))
     services().wake(DELETE)
     return {"deletion": {"guid": deletion}}, 202
@@ -127,11 +130,3 @@ def find_profile(guid: str) -> ProfileRecord:
     if found is None:
         raise unknown("profile", guid)
     return found
-
-
-def _merge_source() -> str:
-    body, _ = read_json(services().settings.max_body_bytes)
-    source = body.get("from") if isinstance(body, dict) else None
-    if not isinstance(source, str) or set(body) != {"from"}:
-        raise invalid_body('the body must be {"from": GUID}, with the guid of the profile to take in')
-    return source

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.identity.profiles import ProfileRecord
-from app.models import DeadLetter
+from app.models import ApiKey, DeadLetter
 from backends.event import Event
 
 Json = dict[str, Any]
@@ -52,4 +52,18 @@ def dead_letter_shape(letter: DeadLetter, event: Event) -> Json:
         "reason": letter.reason,
         "createdAt": letter.created_at,
         "event": event_shape(event, None, "dead"),
+    }
+
+
+def key_shape(key: ApiKey) -> Json:
+    """An API key, without the key."""
+    return {
+        "guid": key.guid,
+        "name": key.name,
+        "permissions": key.permissions,
+        "origins": key.origins,
+        "rateLimit": key.rate_limit,
+        "createdAt": key.created_at,
+        "updatedAt": key.updated_at,
+        "revokedAt": key.revoked_at,
     }

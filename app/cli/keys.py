@@ -9,6 +9,7 @@ from app.keys import (
     PERMISSIONS,
     UnknownPermission,
     UnusableName,
+    UnusableOrigin,
     create_key,
     list_keys,
     revoke_key,
@@ -38,7 +39,7 @@ def create(
         permissions = (*permissions, "events:write")
     try:
         row, key = create_key(name, PERMISSIONS if is_for_all else dict.fromkeys(permissions), origins, rate_limit)
-    except (UnknownPermission, UnusableName) as error:
+    except (UnknownPermission, UnusableName, UnusableOrigin) as error:
         fail(str(error))
     click.echo(f"{row.guid}: {key}")
 

@@ -1,6 +1,6 @@
 """The app's own tables (Flask-SQLAlchemy). Events are not among them: those are the backend's."""
 
-from app.models.base import begin_writing, db
+from app.models.base import begin_writing, db, newest
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
@@ -17,4 +17,5 @@ __all__ = [
     "Suppression",
     "begin_writing",
     "db",
+    "newest",
 ]

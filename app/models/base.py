@@ -1,6 +1,7 @@
 """The Flask-SQLAlchemy instance that all models share."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
@@ -8,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from backends.sql.engine import prepare_engine
 from backends.sql.tables import Id, Moment, Seen
+
+Row = TypeVar("Row")
 
 
 class Base(DeclarativeBase):
@@ -31,4 +34,15 @@ def begin_writing() -> None:
     db.session.connection(execution_options={"will_write": True})
 
 
-__all__ = ["Id", "Moment", "Seen", "begin_writing", "db"]
+def newest(model: type[Row], limit: int, after: Sequence[str] | None = None, *where: sa.ColumnElement[bool]) -> list[Row]:
+    """Up to `limit` rows for which `where` holds, newest first by (created_at, guid), from behind `after` on."""
+    table = sa.inspect(model).local_table
+    order = (table.c.created_at, table.c.guid)
+    statement = sa.select(model).where(*where).order_by(*(column.desc() for column in order)).limit(limit)
+    if after:
+        literals = [sa.bindparam(None, value, type_=column.type) for value, column in zip(after, order, strict=True)]
+        statement = statement.where(sa.tuple_(*order) < sa.tuple_(*literals))
+    return list(db.session.scalars(statement))
+
+
+__all__ = ["Id", "Moment", "Seen", "begin_writing", "db", "newest"]

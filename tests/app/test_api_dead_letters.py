@@ -48,3 +48,27 @@ def test_a_key_that_only_writes_events_reaches_no_dead_letter(app: Flask) -> Non
     assert reader.get("/dead-letters").status_code == 403
     assert reader.post("/dead-letters/evt_1/retry").status_code == 403
     assert reader.delete("/dead-letters/evt_1").status_code == 403
+
+
+def test_one_dead_letter_is_shown_by_its_events_guid(app: Flask) -> None:
+    reader, event = make_reader(app), make_event(user_id="ann")
+    with app.app_context():
+        park(event, "it was bad")
+    shown = reader.json(f"/dead-letters/{event.guid}")["deadLetter"]
+    assert reader.json("/dead-letters")["deadLetters"] == [shown]
+    answer = reader.get("/dead-letters/evt_none")
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "unknown_dead_letter")
+
+
+def test_each_filter_of_dead_letters_keeps_what_it_names(app: Flask) -> None:
+    reader = make_reader(app)
+    wanted, other = make_event(user_id="ann", anonymous_id="phone"), make_event(user_id="bob")
+    with app.app_context():
+        park(wanted, "it was bad")
+        park(other, "it was bad")
+    parked = reader.json(f"/dead-letters/{wanted.guid}")["deadLetter"]["createdAt"]
+    for filters in ({"userId": "ann"}, {"anonymousId": "phone"}, {"userId": "ann", "from": parked}):
+        found = reader.json("/dead-letters", **filters)["deadLetters"]
+        assert [letter["guid"] for letter in found] == [wanted.guid], filters
+    assert reader.json("/dead-letters", to=parked, userId="ann")["deadLetters"] == []
+    assert reader.get("/dead-letters", type="x").status_code == 400
