@@ -27,6 +27,15 @@ class EventQuery:
     data: Mapping[str, str] = field(default_factory=dict)
 
 
+INTERVALS = {"minute": 16, "hour": 13, "day": 10}
+"""The intervals of `volume`, and how many characters of a Timestamp tell one from another."""
+
+
+def interval_start(moment: Timestamp, interval: str) -> Timestamp:
+    """When the interval began that the moment lies in. A Timestamp's first INTERVALS[interval] characters are enough."""
+    return moment[: INTERVALS[interval]] + "0000-01-01T00:00:00.000Z"[INTERVALS[interval] :]
+
+
 class Cursor(NamedTuple):
     """The place after one event in a list that is newest first."""
 
@@ -100,6 +109,13 @@ class EventBackend(ABC):
     @abstractmethod
     def count(self, query: EventQuery, at_most: int | None = None) -> int:
         """How many events there are; counting stops at `at_most`."""
+
+    @abstractmethod
+    def volume(self, query: EventQuery, interval: str) -> dict[Timestamp, int]:
+        """How many events occurred in each `interval` (one of INTERVALS, in UTC), by its start; where none did is left out.
+
+        A row that nobody has looked at yet, and whose time is missing or oddly written, may be missing until then.
+        """
 
     @abstractmethod
     def types(self) -> list[str]:

@@ -1,11 +1,12 @@
 """MemoryBackend: the contract's shortest reading, for tests and for one process only."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Self
 
-from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
 from backends.event import Event, Timestamp, now, timestamp
 
 
@@ -45,6 +46,10 @@ class MemoryBackend(EventBackend):
     def count(self, query: EventQuery, at_most: int | None = None) -> int:
         found = sum(_matches(query, event) for event in self._all())
         return found if at_most is None else min(found, at_most)
+
+    def volume(self, query: EventQuery, interval: str) -> dict[Timestamp, int]:
+        found = [event for event in self._all() if _matches(query, event)]
+        return dict(Counter(interval_start(event.occurred_at, interval) for event in found))
 
     def types(self) -> list[str]:
         return sorted({event.type for event in self._all()})

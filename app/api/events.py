@@ -6,14 +6,15 @@ from app.answers import ApiError
 from app.api.cursor import read_cursor, write_cursor
 from app.api.explaining import explain_event
 from app.api.exports import read_form, read_place, stream
-from app.api.parameters import check_parameters, read_data, read_flag, read_limit, read_moment
+from app.api.parameters import check_parameters, read_choice, read_data, read_flag, read_limit, read_moment
 from app.api.reading import ReadEvent, find_event, guids_of_message, list_events
 from app.api.refusals import unknown
 from app.api.shapes import Json, event_shape
+from app.api.volume import count_volume
 from app.auth import requires
 from app.exporting.events import event_lines
 from app.services import services
-from backends.base import Cursor, EventQuery
+from backends.base import INTERVALS, Cursor, EventQuery
 
 routes = Blueprint("events", __name__)
 
@@ -35,6 +36,15 @@ def types() -> Json:
     """Every type of which there is an event."""
     check_parameters([])
     return {"types": services().backend.types()}
+
+
+@routes.get("/events/volume")
+@requires("events:read")
+def volume() -> Json:
+    """How many events occurred in each minute, hour or day of a time span."""
+    check_parameters(["interval", "type", "from", "to"])
+    interval = read_choice("interval", tuple(INTERVALS)) or "hour"
+    return count_volume(interval, request.args.get("type"), read_moment("from"), read_moment("to"))
 
 
 @routes.get("/events/export")

@@ -8,7 +8,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.sql.selectable import Select
 
-from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.copy import copy_rows
@@ -24,7 +24,7 @@ from backends.sql.records import (
     event_record,
 )
 from backends.sql.rows import among, rows
-from backends.sql.tables import event_data, events, moment_now, sound_moment
+from backends.sql.tables import canonical_moment, event_data, events, moment_now, sound_moment
 from backends.sql.upgrades import upgrade
 from backends.sql.walks import distinct, users_of
 
@@ -86,6 +86,12 @@ class SqlBackend(EventBackend):
         selected = self._select(query).with_only_columns(events.c.guid).limit(at_most).subquery()
         with self._reading() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(selected)).scalar_one()
+
+    def volume(self, query: EventQuery, interval: str) -> dict[Timestamp, int]:
+        start = sa.func.substr(canonical_moment(events.c.occurred_at), 1, INTERVALS[interval]).label("start")
+        counted = self._select(query).with_only_columns(start, sa.func.count().label("count")).group_by(sa.text("1"))
+        with self._reading() as connection:
+            return {interval_start(row[0], interval): row[1] for row in connection.execute(counted) if row[0]}
 
     def types(self) -> list[str]:
         with self._reading() as connection:

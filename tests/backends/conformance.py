@@ -227,6 +227,26 @@ class Finding:
         assert backend.count(EventQuery(type="a"), at_most=9) == 5
         assert backend.count(EventQuery()) == 5
 
+    @pytest.mark.parametrize(
+        ("interval", "starts"),
+        [
+            ("minute", {"2026-01-01T00:00:00.000Z": 2, "2026-01-01T00:01:00.000Z": 2, "2026-02-01T23:59:00.000Z": 1}),
+            ("hour", {"2026-01-01T00:00:00.000Z": 4, "2026-02-01T23:00:00.000Z": 1}),
+            ("day", {"2026-01-01T00:00:00.000Z": 4, "2026-02-01T00:00:00.000Z": 1}),
+        ],
+    )
+    def test_the_volume_counts_events_by_interval(self, backend: EventBackend, interval: str, starts: dict[str, int]) -> None:
+        backend.save([an_event(second) for second in (0, 59, 60, 61)])
+        backend.save([an_event(occurred_at="2026-02-01T23:59:59.999Z")])
+
+        assert backend.volume(EventQuery(), interval) == starts
+
+    def test_the_volume_keeps_to_its_query(self, backend: EventBackend) -> None:
+        backend.save([an_event(second, type=type) for second in (0, 60, 120) for type in ("a", "b")])
+
+        assert backend.volume(EventQuery(type="a", since=at(60), until=at(120)), "minute") == {at(60): 1}
+        assert backend.volume(EventQuery(type="none"), "minute") == {}
+
     def test_types_are_listed_once_in_order(self, backend: EventBackend) -> None:
         assert backend.types() == []
         backend.save([an_event(type=type) for type in ("b", "a", "B", "ä", "b")])
