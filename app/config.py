@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from app.retention import Retention
 from backends.sql.engine import database_url
 
 PLACEHOLDERS = (
@@ -47,6 +48,7 @@ class Settings:
     placeholders: frozenset[str] = frozenset(PLACEHOLDERS.split(","))
     user_id_property: str = "userId"
     scan_interval_s: int = 60
+    retention_days: Retention = Retention()
     buffer_max_bytes: int = 1024 * 1024 * 1024
     durable_ack: bool = False
     max_event_bytes: int = 32 * 1024
@@ -93,6 +95,8 @@ def _read(name: str, default: object, text: str) -> object:
         return _whole_number(name, text)
     if isinstance(default, frozenset):
         return frozenset(word.strip().lower() for word in text.split(","))
+    if isinstance(default, Retention):
+        return _retention(name, text)
     if name in ("DATABASE_URL", "EVENT_BACKEND_URL"):
         _check_url(name, text)
     if name in EXTRAS:
@@ -124,6 +128,13 @@ def _whole_number(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < least:
         raise ValueError(f"{name} is {text!r}: give a whole number of {least} or more")
     return int(text)
+
+
+def _retention(name: str, text: str) -> Retention:
+    try:
+        return Retention.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def _check_url(name: str, text: str) -> None:

@@ -21,7 +21,7 @@ STREAM = "events:stream"
 BYTES = "events:bytes"
 GROUP = "drain"
 QUEUE = "events"
-DRAIN, SCAN, REPOINT, DELETE = "drain", "scan", "repoint", "delete"
+DRAIN, SCAN, REPOINT, DELETE, EXPIRE = "drain", "scan", "repoint", "delete", "expire"
 """The worker's jobs, by the name of their function in worker.jobs: the app knows no more of the worker than that."""
 ENTRY_EVENTS = 500
 REDIS_TIMEOUT_S = 0.5
@@ -58,7 +58,7 @@ _APPEND_SHA = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 _Entry = tuple[bytes, dict[bytes, bytes]]
 """As Redis has it: its id and its fields."""
 
-WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60}
+WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60, EXPIRE: 60}
 """For how long a wish for a job stands, should the job itself be lost."""
 
 

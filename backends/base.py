@@ -161,6 +161,10 @@ class EventBackend(ABC):
         """
 
     @abstractmethod
+    def discard(self, guids: Sequence[str]) -> None:
+        """Delete these events, and their data. Those that are not there are passed over."""
+
+    @abstractmethod
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         """Up to `limit` ids of associated events as ("anonymous" | "user", id), in order, behind `after`: for reindexing."""
 

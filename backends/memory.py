@@ -95,6 +95,11 @@ class MemoryBackend(EventBackend):
         with self._lock:
             return sum(self.events.pop(guid, None) is not None for guid in doomed)
 
+    def discard(self, guids: Sequence[str]) -> None:
+        with self._lock:
+            for guid in guids:
+                self.events.pop(guid, None)
+
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         looked_at = [event for event in self._all() if event.profile_associated_at]
         found = {("anonymous", event.anonymous_id) for event in looked_at if event.anonymous_id is not None}

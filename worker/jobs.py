@@ -9,13 +9,14 @@ from typing import cast
 import redis
 from flask import Flask, current_app
 
-from app.identity.decisions import delete_events
+from app.identity.deletions import delete_events
+from app.identity.expiry import expire_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore
 from app.metrics.meter import Meter
 from app.models import db
 from app.services import services
-from app.stream import DELETE, DRAIN, REPOINT, SCAN, wanted
+from app.stream import DELETE, DRAIN, EXPIRE, REPOINT, SCAN, wanted
 from app.tracing import span
 from backends.event import timestamp
 from worker.consumer import Consumer
@@ -26,6 +27,7 @@ from worker.stopping import Slice
 
 REPOINT_SLICE_S = 5
 REPOINT_CHUNK = 2000
+EXPIRE_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,20 @@ def delete() -> None:
             stream.wake(DELETE)
 
 
+def expire() -> None:
+    """Delete the events that are kept no longer, in chunks."""
+    with _doing(EXPIRE) as bench:
+        shared = services()
+        time_left = Slice(REPOINT_SLICE_S)
+        while time_left:
+            moment, rules = datetime.now(UTC), shared.settings.retention_days
+            expired = expire_events(bench.pipeline.store, shared.backend, rules, moment, EXPIRE_CHUNK)
+            bench.meter.add("expired", expired)
+            if expired < EXPIRE_CHUNK:
+                return
+        shared.stream.wake(EXPIRE)
+
+
 def tend() -> None:
     """Look after what a crash may have left: wake every job that has something to do."""
     stream = services().stream
@@ -110,6 +126,11 @@ def tend() -> None:
 def wake_scan() -> None:
     """Let a scan come, unless one waits in the queue already."""
     services().stream.wake(SCAN)
+
+
+def wake_expire() -> None:
+    """The same for what retention deletes."""
+    services().stream.wake(EXPIRE)
 
 
 @contextmanager

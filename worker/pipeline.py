@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Collection, Sequence
 
-from app.identity.decisions import without_deleted
+from app.identity.deletions import without_deleted
 from app.identity.repoints import Repointer
 from app.identity.store import Assigned, IdentityStore
+from app.identity.suppressions import count_refused, refused_by
 from app.identity.view import Pair
 from app.metrics.meter import Meter, Stopwatch
 from backends.base import Association, EventBackend
@@ -36,24 +37,37 @@ class Pipeline:
         batch = list({event.guid: event for event in reversed(events)}.values())  # the first of a guid counts
         stopwatch = Stopwatch()
         with self.meter.step("identity"):
-            assigned = self.identify(without_deleted(self.store, batch))
+            assigned = self.identify(self.admit(batch))
         with self.meter.step("save"):
             new = self.save(assigned.events)
         with self.meter.step("verify"):
             noted = self.verify(assigned, new)
         log.info("stored events", extra={"events": len(events), "new": len(new), "seconds": stopwatch.seconds()})
         self.meter.add("stored", len(new))
-        self.meter.add("known", len(events) - len(new))
+        self.meter.add("known", len(events) - len(batch) + len(assigned.events) - len(new))
         return noted
 
     def associate_events(self, events: Sequence[Event]) -> list[Pair]:
-        """The same for rows that others inserted: they are stored already, and get their profiles."""
-        assigned = self.identify(events)
+        """The same for rows that others inserted: they are there already and get their profiles, or go if they are refused."""
+        admitted = self.admit(events)
+        kept = {event.guid for event in admitted}
+        self.backend.discard([event.guid for event in events if event.guid not in kept])
+        assigned = self.identify(admitted)
         found = [Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned.events]
         associated = len(self.backend.associate(found))
         log.info("associated rows from outside", extra={"rows": associated})
         self.meter.add("scanned", associated)
-        return self.verify(assigned, {event.guid for event in events})
+        return self.verify(assigned, kept)
+
+    def admit(self, events: Sequence[Event]) -> list[Event]:
+        """The events without those of people deleted since, and without those of suppressed ids, which are counted."""
+        with self.store.reading() as connection:
+            kept = without_deleted(connection, list(events))
+            refused = refused_by(connection, kept)
+        if refused:
+            self.store.transact(lambda connection: count_refused(connection, refused))
+            self.meter.add("suppressed", len(refused))
+        return [event for event in kept if event.guid not in refused]
 
     def identify(self, events: Sequence[Event]) -> Assigned:
         """Step 1."""

@@ -19,6 +19,7 @@ from worker import jobs
 log = logging.getLogger("worker.schedule")
 
 TEND_S = 15
+EXPIRE_S = 3600
 RESTART_S = 1
 
 
@@ -56,6 +57,8 @@ def main() -> None:
         settings = services().settings
     log.info("scheduler started")
     schedule: list[tuple[Callable[[], None], int]] = [(jobs.wake_scan, settings.scan_interval_s), (jobs.tend, TEND_S)]
+    if settings.retention_days:
+        schedule.append((jobs.wake_expire, EXPIRE_S))
     while True:
         scheduler = Scheduler(redis.Redis.from_url(settings.redis_url), logging_level=logging.WARNING)
         for job, interval in schedule:

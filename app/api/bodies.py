@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.answers import ApiError
 from app.api.refusals import invalid_body
@@ -17,6 +17,7 @@ MAX_ORIGINS = 100
 
 
 _IS_NAME = validate.Length(1, MAX_ID_LENGTH, error="a name of this length can't be taken: send {min} to {max} characters")
+_IS_ID = validate.Length(1, MAX_ID_LENGTH, error="an id of this length can't be taken: send {min} to {max} characters")
 _IS_ORIGIN = validate.Regexp(ORIGIN, error="{input!r} is no origin: send one like 'https://shop.example'")
 _IS_PERMISSION = validate.OneOf(list(PERMISSIONS), error="there is no permission {input!r}; there are {choices}")
 _IS_RATE = validate.Range(1, MAX_RATE_LIMIT, error="{input}: send {min} to {max} events a minute, or null for any number")
@@ -33,6 +34,19 @@ class MergeBody(_Body):
     """Which profile to take in."""
 
     source = fields.String(required=True, data_key="from", metadata={"description": "the guid of the profile to take in"})
+
+
+class SuppressionBody(_Body):
+    """The id of which nothing shall be stored: one of the two."""
+
+    user_id = fields.String(data_key="userId", validate=_IS_ID, metadata={"description": "a userId"})
+    anonymous_id = fields.String(data_key="anonymousId", validate=_IS_ID, metadata={"description": "an anonymousId"})
+
+    @validates_schema
+    def check_one(self, data: Json, **_: Any) -> None:
+        """Raises ValidationError unless there is exactly one."""
+        if len(data) != 1:
+            raise ValidationError("send a userId or an anonymousId, one of the two", "userId")
 
 
 class KeyChanges(_Body):

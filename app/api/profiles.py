@@ -7,12 +7,12 @@ from app.api.cursor import read_cursor, write_cursor
 from app.api.events import FILTERS, PAGING, answer_page, explain_stored
 from app.api.explaining import explain_profile
 from app.api.exports import read_place, stream
-from app.api.parameters import check_parameters, read_limit
+from app.api.parameters import check_parameters, read_flag, read_limit
 from app.api.refusals import conflict, unknown
 from app.api.shapes import Json, identifier_shapes, profile_shape
 from app.auth import requires
 from app.exporting.profile import profile_lines
-from app.identity import decisions, profiles
+from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
 from app.services import services
 from app.stream import DELETE, REPOINT
@@ -71,8 +71,7 @@ def identifiers(guid: str) -> Json:
 
 
 @routes.get("/profiles/<guid>/export")
-@requires("profiles:read")
-@requires("events:read")
+@requires("profiles:read", "events:read")
 def export(guid: str) -> Response:
     """All that is held on the person or device, as one stream."""
     check_parameters(["after"])
@@ -117,9 +116,9 @@ def revert(guid: str) -> tuple[Json, int]:
 @routes.delete("/profiles/<guid>")
 @requires("profiles:write")
 def delete(guid: str) -> tuple[Json, int]:
-    """Forget the person or device, with all their events."""
-    check_parameters([])
-    deletion = decisions.delete(services().identity, find_profile(guid))
+    """Forget the person or device, with all their events; with `suppress=true` nothing is stored of them from now on."""
+    check_parameters(["suppress"])
+    deletion = deletions.delete(services().identity, find_profile(guid), suppress=bool(read_flag("suppress")))
     services().wake(DELETE)
     return {"deletion": {"guid": deletion}}, 202
 

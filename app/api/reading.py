@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app.dead_letters import event_of
 from app.identity import profiles
-from app.identity.decisions import without_deleted
+from app.identity.deletions import without_deleted
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
 from app.identity.store import repoints
 from app.identity.view import Pair
@@ -57,7 +57,8 @@ def list_events(query: EventQuery, limit: int, after: Cursor | None = None) -> t
 
 def as_they_are_now(events: Sequence[Event]) -> list[ReadEvent]:
     """Stored events with their present profiles; those of deleted people are gone already."""
-    kept = without_deleted(services().identity, list(events))
+    with services().identity.reading() as connection:
+        kept = without_deleted(connection, list(events))
     guids = profiles.present_guids(services().identity, kept)
     return [ReadEvent(event, guid, "stored") for event, guid in zip(kept, guids, strict=True)]
 
@@ -85,7 +86,10 @@ def _dead(guid: str) -> ReadEvent | None:
 
 def _queued(guid: str) -> ReadEvent | None:
     event = services().stream.find(guid)
-    kept = without_deleted(services().identity, [event]) if event else []
+    if event is None:
+        return None
+    with services().identity.reading() as connection:
+        kept = without_deleted(connection, [event])
     return ReadEvent(kept[0], None, "queued") if kept else None
 
 

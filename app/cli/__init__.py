@@ -2,12 +2,13 @@
 
 from flask import Flask
 
-from app.cli import dead_letters, events, keys, operations, profiles
+from app.cli import dead_letters, events, keys, operations, profiles, suppressions
 
 COMMANDS = (
     keys.group,
     events.group,
     profiles.group,
+    suppressions.group,
     dead_letters.group,
     operations.release,
     operations.reindex,

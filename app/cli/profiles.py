@@ -6,7 +6,7 @@ from flask.cli import AppGroup
 from app.api.explaining import explain_profile
 from app.api.shapes import profile_shape
 from app.cli.terminal import fail, show_record
-from app.identity import decisions, profiles
+from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
 from app.services import services
 from app.stream import DELETE, REPOINT
@@ -55,10 +55,11 @@ def revert(merge_guid: str) -> None:
 
 @group.command("delete")
 @click.argument("guid")
+@click.option("--suppress", is_flag=True, help="Store nothing of them from now on, either.")
 @click.confirmation_option(prompt="Their events will be deleted too, for good. Go on?")
-def delete(guid: str) -> None:
+def delete(guid: str, suppress: bool) -> None:
     """Forget the person or device of the profile GUID, with all events."""
-    decisions.delete(services().identity, _profile(guid))
+    deletions.delete(services().identity, _profile(guid), suppress)
     services().wake(DELETE)
     click.echo("deleted; the worker deletes the events")
 

@@ -7,6 +7,9 @@ from typing import NamedTuple
 DELETED = ""
 """The person of an anonymous mark: somebody who claimed the device and was deleted since."""
 
+EXPIRED = "expired"
+"""The origin of a claim by events that retention deleted: whose device it is stays known."""
+
 
 class Policy(StrEnum):
     """What becomes of a device that two people claim (SHARED_DEVICE_POLICY)."""

@@ -72,7 +72,7 @@ class IdentityStore:
 
     def note(self, events: Iterable[Event]) -> set[Pair]:
         """Note the identifiers of these events for re-pointing, and return them."""
-        noted = {identifier for event in events for identifier in _identifiers_of(event)}
+        noted = {identifier for event in events for identifier in identifiers_of(event)}
         if noted:
             self.transact(lambda connection: note_repoints(connection, noted))
         return noted
@@ -161,6 +161,27 @@ def lower_claims(connection: sa.Connection, claims: Sequence[tuple[str, str, str
     connection.execute(sa.update(claims_table).where(here, is_later).values(seen=told.c.seen))
 
 
+def remember_claims(connection: sa.Connection, origin: str, claims: Iterable[tuple[str, str, str]]) -> None:
+    """Write claims of this origin, (device, user, seen); where there is one it keeps the earlier `seen`."""
+    columns = ("anonymous_id", "user_id", "seen")
+    records = [{**dict(zip(columns, claim, strict=True)), "origin": origin} for claim in sorted(claims)]
+    if records:
+        insert = insert_for(connection, claims_table)
+        earlier = sa.case((insert.excluded.seen < claims_table.c.seen, insert.excluded.seen), else_=claims_table.c.seen)
+        key = ["anonymous_id", "user_id", "origin"]
+        connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"seen": earlier}), records)
+
+
+def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[Pair]:
+    """Hold identifiers against other decisions about them, in sorted order; return those that there are."""
+    known = []
+    for kind, value in sorted(set(pairs)):
+        here = sa.and_(identifiers.c.kind == kind, identifiers.c.value == value)
+        if connection.execute(sa.select(identifiers.c.value).where(here).with_for_update()).first():
+            known.append((kind, value))
+    return known
+
+
 def note_repoints(connection: sa.Connection, noted: Iterable[Pair]) -> None:
     """Note that events of these identifiers, (kind, value), may be on a profile that is not theirs."""
     if not (records := sorted(set(noted))):
@@ -214,7 +235,8 @@ def _ids_of(events: Sequence[Event]) -> tuple[set[str], set[str], set[Pair]]:
     return users, devices, {pair for event in events if (pair := claim_pair(event))}
 
 
-def _identifiers_of(event: Event) -> Iterator[Pair]:
+def identifiers_of(event: Event) -> Iterator[Pair]:
+    """The event's ids as (kind, value)."""
     if event.anonymous_id is not None:
         yield "anonymous", event.anonymous_id
     if event.user_id is not None:

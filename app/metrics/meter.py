@@ -18,7 +18,9 @@ STEP, CPU = "step:", "cpu"
 COUNTS = {
     "batches": ("grouparoo_drain_batches", "Batches taken from the stream."),
     "stored": ("grouparoo_events_stored", "Events stored."),
-    "known": ("grouparoo_events_known", "Events that came again, or whose person was deleted: not stored."),
+    "known": ("grouparoo_events_known", "Events that came again: stored already."),
+    "suppressed": ("grouparoo_events_suppressed", "Events of suppressed ids: not stored."),
+    "expired": ("grouparoo_events_expired", "Events deleted by RETENTION_DAYS."),
     "repointed": ("grouparoo_events_repointed", "Events moved to another profile."),
     "scanned": ("grouparoo_scan_rows", "Rows from outside that were associated."),
     "parked": ("grouparoo_dead_letters_parked", "Events parked as dead letters."),

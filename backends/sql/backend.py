@@ -180,12 +180,16 @@ class SqlBackend(EventBackend):
                 selected = selected.where(_CREATED_AT < created_until)
             with self._writing() as connection:
                 doomed = list(connection.execute(selected.limit(limit - deleted)).scalars())
-                connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, doomed)))
-                connection.execute(sa.delete(events).where(among(self.dialect, events.c.guid, doomed)))
+                self._delete(connection, doomed)
             deleted += len(doomed)
             if deleted >= limit:
                 break
         return deleted
+
+    def discard(self, guids: Sequence[str]) -> None:
+        if guids:
+            with self._writing() as connection:
+                self._delete(connection, guids)
 
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -233,6 +237,10 @@ class SqlBackend(EventBackend):
             connection.execute(sa.insert(events), [event_record(event, moment) for event in fresh])
             if records := data_records(fresh):
                 connection.execute(sa.insert(event_data), records)
+
+    def _delete(self, connection: sa.Connection, guids: Sequence[str]) -> None:
+        connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, guids)))
+        connection.execute(sa.delete(events).where(among(self.dialect, events.c.guid, guids)))
 
     def _select(self, query: EventQuery) -> Select[Any]:
         statement = sa.select(events)

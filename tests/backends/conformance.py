@@ -450,6 +450,19 @@ class Assigning:
 
         assert deleted == [4, 4, 2, 0]
 
+    def test_what_is_discarded_is_gone_with_its_data_and_nothing_else(self, backend: EventBackend) -> None:
+        events = [an_event(number, data={"k": "v"}) for number in range(4)]
+        backend.save(events)
+
+        backend.discard([events[0].guid, events[2].guid, "evt_unknown"])
+        backend.discard([events[0].guid])
+        backend.discard([])
+        backend.save([events[0]._replace(data={})])
+        again = backend.find_by_guid(events[0].guid)
+
+        assert guids(backend.find(EventQuery(), 9)[::-1]) == [events[number].guid for number in (0, 1, 3)]
+        assert again and again.data == {}
+
 
 class BackendConformance(Saving, Finding, Associating, Assigning):
     """The whole contract."""

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from app.identity import decisions, profiles
+from app.identity import decisions, deletions, profiles
 from app.services import services
 from backends.base import EventQuery
 from backends.event import Event
@@ -39,7 +39,7 @@ def test_a_kiosk_stays_shared_when_its_first_person_is_deleted(at_work: Flask) -
     ann = profiles.find_by(services().identity, "user", "ann")
     assert ann
 
-    decisions.delete(services().identity, ann)
+    deletions.delete(services().identity, ann)
     work_off()
 
     assert services().backend.count(EventQuery()) == 2
@@ -52,7 +52,7 @@ def test_a_person_is_deleted_with_what_came_before_the_second_person() -> None:
     ann = profiles.find_by(services().identity, "user", "ann")
     assert ann
 
-    decisions.delete(services().identity, ann)
+    deletions.delete(services().identity, ann)
     work_off()
 
     assert services().backend.count(EventQuery()) == 0

@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from hypothesis import strategies as st
 
 from app import create_app
 from app.config import Settings
-from app.identity import decisions, profiles
+from app.identity import decisions, deletions, profiles
+from app.identity.expiry import expire_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore, repoints
 from app.models import Merge, db
+from app.retention import Retention
 from app.services import services
 from backends.base import EventQuery
-from backends.event import Event, derived_event_guid
+from backends.event import Event, derived_event_guid, timestamp
 from tests.app.identity.oracle import Facts, Owner
 from worker.pipeline import Pipeline
 
@@ -44,6 +47,7 @@ steps = st.one_of(
     st.tuples(st.just("merge"), st.tuples(st.sampled_from(USERS), st.sampled_from([*USERS, *DEVICES]))),
     st.tuples(st.just("revert"), st.integers(0, 3)),
     st.tuples(st.just("delete"), st.sampled_from(USERS)),
+    st.tuples(st.just("expire"), st.integers(1, 9)),
 )
 
 
@@ -59,7 +63,13 @@ class World:
 
     def do(self, name: str, argument: Any) -> None:
         """One step of a plan."""
-        {"store": self.store_events, "merge": self.merge, "revert": self.revert, "delete": self.delete}[name](argument)
+        {
+            "store": self.store_events,
+            "merge": self.merge,
+            "revert": self.revert,
+            "delete": self.delete,
+            "expire": self.expire,
+        }[name](argument)
 
     def store_events(self, drafted: list[tuple[int, int, tuple[str | None, str | None]]]) -> None:
         events = [made_event(number, second, *pair) for number, second, pair in drafted]
@@ -91,9 +101,15 @@ class World:
     def delete(self, user: str) -> None:
         if found := profiles.find_by(self.store, "user", user):
             self.facts.delete(found.owner[1])
-            decisions.delete(self.store, found)
-            while decisions.delete_events(self.store, self.pipeline.backend, 2, LATER):
+            deletions.delete(self.store, found)
+            while deletions.delete_events(self.store, self.pipeline.backend, 2, LATER):
                 pass
+
+    def expire(self, second: int) -> None:
+        moment = datetime(2026, 1, 2, 0, 0, second, tzinfo=UTC)
+        while expire_events(self.store, self.pipeline.backend, Retention((("t", 1),)), moment, 2) == 2:
+            pass
+        self.facts.expire("t", timestamp(moment - timedelta(days=1)))
 
     def settle(self) -> None:
         for _ in range(200):
