@@ -21,7 +21,6 @@ def start(settings: Settings) -> None:
 
     sentry_sdk.init(
         settings.sentry_dsn,
-        send_default_pii=False,
         max_request_body_size="never",
         include_local_variables=False,
         max_breadcrumbs=0,
