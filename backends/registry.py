@@ -11,6 +11,8 @@ SCHEMES = {
     "sqlite": "backends.sql.backend:SqlBackend",
     "postgres": "backends.sql.backend:SqlBackend",
     "postgresql": "backends.sql.backend:SqlBackend",
+    "mariadb": "backends.sql.backend:SqlBackend",
+    "mysql": "backends.sql.backend:SqlBackend",
     "memory": "backends.memory:MemoryBackend",
 }
 

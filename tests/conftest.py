@@ -17,7 +17,7 @@ from app import create_app
 from app.config import Settings
 from app.models import db
 from app.services import services
-from tests.servers import Postgres, Valkey
+from tests.servers import MariaDb, NotInstalled, Postgres, Valkey
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,20 @@ def server_directory() -> Iterator[Path]:
 def postgres_server(server_directory: Path) -> Iterator[Postgres]:
     (server_directory / "postgres").mkdir()
     server = Postgres(server_directory / "postgres")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(server_directory: Path) -> Iterator[MariaDb]:
+    (server_directory / "mariadb").mkdir()
+    try:
+        server = MariaDb(server_directory / "mariadb")
+    except NotInstalled as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
     server.start()
     yield server
     server.kill()
@@ -61,11 +75,18 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    yield mariadb_server.make_database(name)
+    mariadb_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.sqlite3"
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue({"postgresql": "postgres_url", "mariadb": "mariadb_url"}[request.param])
     return url
 
 

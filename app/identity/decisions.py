@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.identity.plan import Changes
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
 from app.identity.store import IdentityStore, lock_identifiers, note_repoints, write_changes
-from app.identity.view import Pair, claims_table, identifiers, merges, roots_of
+from app.identity.view import KINDS, Pair, claims_table, identifiers, merges, roots_of
 from backends.base import EventBackend
 from backends.event import new_guid, now
 from backends.sql.rows import among
@@ -89,9 +89,8 @@ def _note_below(connection: sa.Connection, source: Pair) -> None:
 
 def _note_all(connection: sa.Connection, found: list[Pair]) -> None:
     wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in found})
-    known = {
-        (row.kind, row.value) for row in connection.execute(sa.select(identifiers.c.kind, identifiers.c.value).where(wanted))
-    }
+    statement = sa.select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.kind.in_(KINDS), wanted)
+    known = {(row.kind, row.value) for row in connection.execute(statement)}
     changes = Changes(repoints=found)
     for kind, value in found:
         if (kind, value) not in known:

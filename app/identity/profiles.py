@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.identity.rule import Claim, Owner
 from app.identity.store import IdentityStore, profiles
-from app.identity.view import Pair, View, claims_table, identifiers, merges, read_view
+from app.identity.view import KINDS, Pair, View, claims_table, identifiers, merges, read_view
 from backends.event import Event, Timestamp
 from backends.sql.rows import among
 
@@ -159,7 +159,7 @@ def _record(owner: Pair, members: list[Pair], rows: dict[Pair, tuple[str | None,
 
 def _identifier_rows(connection: sa.Connection, pairs: Iterable[Pair]) -> dict[Pair, tuple[str | None, Timestamp]]:
     wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in pairs})
-    found = connection.execute(sa.select(identifiers).where(wanted))
+    found = connection.execute(sa.select(identifiers).where(identifiers.c.kind.in_(KINDS), wanted))
     return {(row.kind, row.value): (row.home, row.created_at) for row in found}
 
 

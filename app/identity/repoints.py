@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from app.identity.placeholders import is_placeholder
 from app.identity.rule import DELETED
 from app.identity.store import IdentityStore, LostRace, lower_claims, repoints
-from app.identity.view import Pair, View, claims_table, identifiers, read_view
+from app.identity.view import KINDS, Pair, View, claims_table, identifiers, read_view
 from app.models import Profile
 from backends.base import Assignment, EventBackend
 from backends.event import Timestamp, new_guid, now, timestamp
+from backends.sql.changing import change
 from backends.sql.rows import among, rows
 
 profiles = sa.inspect(Profile).local_table
@@ -38,6 +39,13 @@ class Taken:
     def is_stale(self) -> bool:
         """Whether we took so long that we may not write any more."""
         return time.monotonic() - self.began > WORK_S
+
+    def by_version(self) -> dict[tuple[str, int], list[str]]:
+        """The values of each kind and version."""
+        found: dict[tuple[str, int], list[str]] = {}
+        for (kind, value), version in sorted(self.versions.items()):
+            found.setdefault((kind, version), []).append(value)
+        return found
 
 
 class Repointer:
@@ -76,33 +84,27 @@ class Repointer:
         began = time.monotonic()
         until = timestamp(datetime.now(UTC) + timedelta(seconds=LEASE_S))
         is_free = sa.or_(repoints.c.taken_until.is_(None), repoints.c.taken_until < now())
-        free = sa.select(repoints.c.kind, repoints.c.value).where(is_free).order_by(repoints.c.created_at).limit(batch)
+        columns = [repoints.c.kind, repoints.c.value, repoints.c.version]
+        free = sa.select(*columns).where(is_free).order_by(repoints.c.created_at).limit(batch)
         if only is not None:
             wanted = rows(connection.dialect.name, "wanted", ["kind", "value"], only)
             same = sa.and_(repoints.c.kind == wanted.c.kind, repoints.c.value == wanted.c.value)
             free = free.select_from(repoints.join(wanted, same))
-        chosen = free.with_for_update(skip_locked=True, of=repoints).subquery("chosen")
-        statement = (
-            sa.update(repoints)
-            .where(repoints.c.kind == chosen.c.kind, repoints.c.value == chosen.c.value, is_free)
-            .values(taken_until=until)
-            .returning(repoints.c.kind, repoints.c.value, repoints.c.version)
-        )
-        found = connection.execute(statement)
-        return Taken({(kind, value): version for kind, value, version in found}, until, began)
+        found = change(connection, repoints, free, lambda _: {"taken_until": until}, columns, skip_locked=True)
+        return Taken({(row.kind, row.value): row.version for row in found}, until, began)
 
     def _finish(self, connection: sa.Connection, taken: Taken, is_done: bool) -> None:
+        ours = repoints.c.taken_until == taken.until
         if is_done:
-            records = [(kind, value, str(version)) for (kind, value), version in taken.versions.items()]
-            read = rows(connection.dialect.name, "read", ["kind", "value", "version"], records)
-            key = sa.tuple_(repoints.c.kind, repoints.c.value, sa.cast(repoints.c.version, sa.String))
-            ours = repoints.c.taken_until == taken.until
-            connection.execute(sa.delete(repoints).where(ours, key.in_(sa.select(*read.c))))
+            for (kind, version), values in taken.by_version().items():
+                read = sa.and_(repoints.c.kind == kind, repoints.c.version == version)
+                wanted = among(connection.dialect.name, repoints.c.value, values)
+                connection.execute(sa.delete(repoints).where(ours, read, wanted))
         self._release(connection, taken)
 
     def _release(self, connection: sa.Connection, taken: Taken) -> None:
-        wanted = among(connection.dialect.name, repoints.c.value, {value for _, value in taken.versions})
-        ours = sa.and_(repoints.c.taken_until == taken.until, wanted)
+        wanted = among(connection.dialect.name, repoints.c.value, sorted({value for _, value in taken.versions}))
+        ours = sa.and_(repoints.c.taken_until == taken.until, repoints.c.kind.in_(KINDS), wanted)
         connection.execute(sa.update(repoints).where(ours).values(taken_until=None))
 
     def _recompute(self, taken: Sequence[Pair]) -> list[Assignment]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.identity.plan import Changes, plan
 from app.identity.rule import Policy
@@ -15,13 +13,16 @@ from app.identity.view import Pair, View, claim_pair, claims_table, identifiers,
 from app.models import Profile, Repoint
 from backends.errors import BackendUnavailable
 from backends.event import Event, now
-from backends.sql.engine import is_outage, outage_text, reading, writing
+from backends.sql.engine import dialect_of, is_deadlock, is_outage, outage_text, reading, writing
 from backends.sql.rows import rows
 
 profiles = sa.inspect(Profile).local_table
 repoints = sa.inspect(Repoint).local_table
 
 T = TypeVar("T")
+Overwriting = Callable[[Any], dict[str, Any]]
+"""From the row that could not be inserted to what is written over the one that is there."""
+
 _ATTEMPTS = 20
 
 
@@ -123,7 +124,7 @@ class IdentityStore:
         except sa.exc.IntegrityError as error:
             raise LostRace from error
         except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", getattr(error.orig, "pgcode", None)) in ("40P01", "40001"):
+            if is_deadlock(error):
                 raise _Deadlock from error
             if is_outage(error):
                 raise BackendUnavailable(outage_text(error)) from error
@@ -166,10 +167,12 @@ def remember_claims(connection: sa.Connection, origin: str, claims: Iterable[tup
     columns = ("anonymous_id", "user_id", "seen")
     records = [{**dict(zip(columns, claim, strict=True)), "origin": origin} for claim in sorted(claims)]
     if records:
-        insert = insert_for(connection, claims_table)
-        earlier = sa.case((insert.excluded.seen < claims_table.c.seen, insert.excluded.seen), else_=claims_table.c.seen)
         key = ["anonymous_id", "user_id", "origin"]
-        connection.execute(insert.on_conflict_do_update(index_elements=key, set_={"seen": earlier}), records)
+        connection.execute(upsert(connection, claims_table, key, None, _earlier), records)
+
+
+def _earlier(told: Any) -> dict[str, Any]:
+    return {"seen": sa.case((told.seen < claims_table.c.seen, told.seen), else_=claims_table.c.seen)}
 
 
 def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[Pair]:
@@ -187,19 +190,18 @@ def note_repoints(connection: sa.Connection, noted: Iterable[Pair]) -> None:
     if not (records := sorted(set(noted))):
         return
     source = rows(connection.dialect.name, "noted", ["kind", "value"], records)
-    select = sa.select(source.c.kind, source.c.value, sa.literal(1), sa.literal(now(), repoints.c.created_at.type))
-    # SQLite takes the ON of ON CONFLICT for a join's unless a WHERE stands between.
-    select = select.where(sa.true()).order_by(source.c.kind, source.c.value)
-    insert = insert_for(connection, repoints).from_select(["kind", "value", "version", "created_at"], select)
-    grow = insert.on_conflict_do_update(index_elements=["kind", "value"], set_={"version": repoints.c.version + 1})
-    connection.execute(grow)
+    moment = sa.literal(now(), repoints.c.created_at.type)
+    select = sa.select(source.c.kind, source.c.value, sa.literal(1).label("version"), moment.label("created_at"))
+    select = select.order_by(source.c.kind, source.c.value)
+    key = ["kind", "value"]
+    connection.execute(upsert(connection, repoints, key, select, lambda _: {"version": repoints.c.version + 1}))
 
 
-def insert_for(connection: sa.Connection, table: sa.Table) -> Any:
-    """An INSERT that knows this database's ON CONFLICT."""
-    if connection.dialect.name == "postgresql":
-        return postgresql_insert(table)
-    return sqlite_insert(table)
+def upsert(
+    connection: sa.Connection, table: sa.Table, key: Sequence[str], source: sa.Select[Any] | None, changes: Overwriting
+) -> sa.Insert:
+    """An INSERT, of `source` or of what it is executed with, that writes `changes` over the row that has the key already."""
+    return dialect_of(connection).upsert(table, key, source, changes)
 
 
 def _insert(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from app.identity.store import IdentityStore, identifiers_of
-from app.identity.view import Pair
+from app.identity.view import KINDS, Pair
 from app.models import Suppression
 from backends.event import Event, now
 from backends.sql.rows import among, rows
@@ -49,7 +49,8 @@ def write_suppressions(connection: sa.Connection, pairs: Iterable[Pair]) -> None
     """
     wanted = sorted(set(pairs))
     values = among(connection.dialect.name, suppressions.c.value, {value for _, value in wanted})
-    known = {(row.kind, row.value) for row in connection.execute(sa.select(suppressions).where(values))}
+    found = connection.execute(sa.select(suppressions).where(suppressions.c.kind.in_(KINDS), values))
+    known = {(row.kind, row.value) for row in found}
     records = [{"kind": kind, "value": value, "refused": 0} for kind, value in wanted if (kind, value) not in known]
     if records:
         connection.execute(sa.insert(suppressions).values(created_at=now()), records)
@@ -61,7 +62,8 @@ def refused_by(connection: sa.Connection, events: Sequence[Event]) -> dict[str, 
         return {}
     pairs = [(event.guid, pair) for event in events for pair in identifiers_of(event)]
     wanted = among(connection.dialect.name, suppressions.c.value, {value for _, (_, value) in pairs})
-    found = {(row.kind, row.value) for row in connection.execute(sa.select(suppressions).where(wanted))}
+    statement = sa.select(suppressions).where(suppressions.c.kind.in_(KINDS), wanted)
+    found = {(row.kind, row.value) for row in connection.execute(statement)}
     return {guid: pair for guid, pair in pairs if pair in found}
 
 

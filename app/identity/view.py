@@ -19,6 +19,9 @@ merges = sa.inspect(Merge).local_table
 Pair = tuple[str, str]
 """An anonymousId and a userId."""
 
+KINDS = ("anonymous", "user")
+"""All kinds of identifiers: asked for by name, a primary key of kind and value finds a value of any kind."""
+
 _DEEPEST = 4096
 _AFTER_ALL = "~"
 """Sorts behind every `seen`, which begins with a digit."""

@@ -1,1 +1,1 @@
-"""The default backend: SQLAlchemy Core on PostgreSQL and SQLite."""
+"""The default backend: SQLAlchemy Core on PostgreSQL, MariaDB, MySQL and SQLite."""

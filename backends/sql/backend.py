@@ -1,8 +1,9 @@
 """SqlBackend: the events in a SQL database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, Self
+from functools import partial
+from typing import Any, NoReturn, Self, TypeVar
 
 import psycopg2
 import sqlalchemy as sa
@@ -11,8 +12,20 @@ from sqlalchemy.sql.selectable import Select
 from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
+from backends.sql.changing import change
 from backends.sql.copy import copy_rows
-from backends.sql.engine import is_outage, is_refusal, make_engine, outage_text, reading, writing
+from backends.sql.engine import (
+    dialect_of,
+    is_deadlock,
+    is_outage,
+    is_refusal,
+    make_engine,
+    outage_text,
+    reading,
+    upgrading,
+    writing,
+)
+from backends.sql.expressions import canonical_moment, filter_only, moment_now, moment_of_text, seconds_ago, sound_moment
 from backends.sql.records import (
     DATA_COLUMNS,
     EVENT_COLUMNS,
@@ -24,31 +37,40 @@ from backends.sql.records import (
     event_record,
 )
 from backends.sql.rows import among, rows
-from backends.sql.tables import canonical_moment, event_data, events, moment_now, sound_moment
+from backends.sql.tables import event_data, events
 from backends.sql.upgrades import upgrade
 from backends.sql.walks import distinct, users_of
 
 _PLANNER = {"enable_seqscan": "off"}
 """Every question has its index; before PostgreSQL has gathered statistics it would rather read all the events."""
 
+T = TypeVar("T")
+_ATTEMPTS = 20
+
+_KEY = [events.c.guid]
 _ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
-_CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), sa.literal(UNREADABLE, events.c.created_at.type))
+_CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), moment_of_text(UNREADABLE))
 _SEEN = (sa.func.coalesce(sound_moment(events.c.occurred_at), _CREATED_AT), _CREATED_AT, events.c.guid)
 
 
+class _Deadlock(BackendUnavailable):
+    """Raised when the database chose our transaction to end a deadlock."""
+
+
 class SqlBackend(EventBackend):
-    """Events in PostgreSQL or SQLite."""
+    """Events in PostgreSQL, MariaDB, MySQL or SQLite."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
+        self._own = dialect_of(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
         return cls(make_engine(url, _PLANNER))
 
     def setup(self) -> None:
-        with self._writing() as connection:
+        with _translated(), upgrading(self.engine, "grouparoo events setup") as connection:
             upgrade(connection)
 
     def ping(self) -> None:
@@ -76,7 +98,7 @@ class SqlBackend(EventBackend):
     def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
         statement = self._select(query).order_by(*(column.desc() for column in _ORDER)).limit(limit)
         if after:
-            statement = statement.where(sa.tuple_(*_ORDER) < sa.tuple_(*_literals(after)))
+            statement = statement.where(self._own.is_before(_ORDER, _literals(after)))
         with self._reading() as connection:
             found = [event_from_row(row, {}) for row in connection.execute(statement)]
             data = self._data_of(connection, [event.guid for event in found])
@@ -95,7 +117,7 @@ class SqlBackend(EventBackend):
 
     def types(self) -> list[str]:
         with self._reading() as connection:
-            return list(connection.execute(distinct(events.c.type)).scalars())
+            return distinct(connection, events.c.type)
 
     def data_keys(self, type: str) -> list[str]:
         newest = sa.select(events.c.guid).where(events.c.type == type).order_by(events.c.occurred_at.desc()).limit(1000)
@@ -105,7 +127,7 @@ class SqlBackend(EventBackend):
 
     def unassociated(self, limit: int, min_age_s: float) -> list[Event]:
         created_at = sound_moment(events.c.created_at)
-        old_enough = sa.or_(created_at <= self._seconds_ago(min_age_s), created_at.is_(None))
+        old_enough = sa.or_(created_at <= seconds_ago(min_age_s), created_at.is_(None))
         statement = (
             sa.select(events)
             .where(events.c.profile_associated_at.is_(None), old_enough)
@@ -116,61 +138,26 @@ class SqlBackend(EventBackend):
             return [event_from_row(row, {}) for row in connection.execute(statement)]
 
     def associate(self, associations: Iterable[Association]) -> set[str]:
-        found = rows(self.dialect, "found", Association._fields, associations)
+        found = rows(self.dialect, "found", Association._fields, sorted(associations))
         waiting = events.c.profile_associated_at.is_(None)
-        mine = _locked(sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid))
-        statement = (
-            sa.update(events)
-            .where(events.c.guid == mine.c.guid, waiting)
-            .values(
-                profile_guid=mine.c.profile_guid,
-                user_id=mine.c.user_id,
-                anonymous_id=mine.c.anonymous_id,
-                occurred_at=_SEEN[0],
-                created_at=_SEEN[1],
-                updated_at=moment_now(),
-                profile_associated_at=moment_now(),
-            )
-            .returning(events.c.guid)
-        )
-        with self._writing() as connection:
-            return set(connection.execute(statement).scalars())
+        chosen = sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid)
+        return self._transact(lambda connection: {row.guid for row in change(connection, events, chosen, _associated, _KEY)})
 
     def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
         moved = 0
         for selected in self._selections(assignments):
             elsewhere = events.c.profile_guid.is_distinct_from(sa.column("to_profile"))
             looked_at = events.c.profile_associated_at.is_not(None)
-            target = _locked(selected.where(elsewhere, looked_at).limit(limit - moved))
-            statement = (
-                sa.update(events)
-                .where(events.c.guid == target.c.guid)
-                .values(profile_guid=target.c.to_profile, updated_at=moment_now())
-                .returning(events.c.guid)
-            )
-            with self._writing() as connection:
-                moved += len(connection.execute(statement).all())
+            target = selected.where(elsewhere, looked_at).limit(limit - moved)
+            moved += self._transact(partial(_count_changed, chosen=target))
             if moved >= limit:
                 break
         return moved
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
-        device = rows(self.dialect, "device", ["id"], ((value,) for value in anonymous_ids))
-        pairs = users_of(device)
-        earliest = [
-            sa.select(column)
-            .where(
-                events.c.anonymous_id == pairs.c.anonymous_id,
-                events.c.user_id == pairs.c.user_id,
-                events.c.profile_associated_at.is_not(None),
-            )
-            .order_by(*_ORDER)
-            .limit(1)
-            .scalar_subquery()
-            for column in _SEEN
-        ]
-        statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *earliest).where(pairs.c.user_id.is_not(None))
         with self._reading() as connection:
+            pairs = users_of(connection, anonymous_ids)
+            statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *_earliest(pairs)).where(pairs.c.user_id.is_not(None))
             return {(row[0], row[1]): f"{row[2]} {row[3]} {row[4]}" for row in connection.execute(statement) if row[4]}
 
     def delete(self, assignments: Iterable[Assignment], limit: int, created_until: Timestamp | None = None) -> int:
@@ -178,18 +165,14 @@ class SqlBackend(EventBackend):
         for selected in self._selections(assignments):
             if created_until is not None:
                 selected = selected.where(_CREATED_AT < created_until)
-            with self._writing() as connection:
-                doomed = list(connection.execute(selected.limit(limit - deleted)).scalars())
-                self._delete(connection, doomed)
-            deleted += len(doomed)
+            deleted += self._transact(partial(_delete_chosen, chosen=selected.limit(limit - deleted)))
             if deleted >= limit:
                 break
         return deleted
 
     def discard(self, guids: Sequence[str]) -> None:
         if guids:
-            with self._writing() as connection:
-                self._delete(connection, guids)
+            self._transact(partial(_delete, guids=guids))
 
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -198,8 +181,8 @@ class SqlBackend(EventBackend):
                 if after and after[0] > kind:
                     continue
                 start = after[1] if after and after[0] == kind else None
-                statement = distinct(column, start, events.c.profile_associated_at.is_not(None)).limit(limit - len(found))
-                found += [(kind, value) for value in connection.execute(statement).scalars()]
+                looked_at = events.c.profile_associated_at.is_not(None)
+                found += [(kind, value) for value in distinct(connection, column, start, looked_at, limit - len(found))]
                 if len(found) >= limit:
                     break
         return found
@@ -207,10 +190,16 @@ class SqlBackend(EventBackend):
     def close(self) -> None:
         self.engine.dispose()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with _translated(), writing(self.engine) as connection:
-            yield connection
+    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do `work` in one transaction; again after a deadlock, which is nobody's absence."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with _translated(), writing(self.engine) as connection:
+                    return work(connection)
+            except _Deadlock:
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -218,29 +207,27 @@ class SqlBackend(EventBackend):
             yield connection
 
     def _save_unknown(self, ordered: Sequence[Event]) -> set[str]:
-        with self._writing() as connection:
+        def save(connection: sa.Connection) -> set[str]:
             known = self._known(connection, [event.guid for event in ordered])
             fresh = [event for event in ordered if event.guid not in known]
             if fresh:
                 self._insert(connection, fresh)
-        return {event.guid for event in fresh}
+            return {event.guid for event in fresh}
+
+        return self._transact(save)
 
     def _known(self, connection: sa.Connection, guids: Iterable[str]) -> set[str]:
         return set(connection.execute(sa.select(events.c.guid).where(among(self.dialect, events.c.guid, guids))).scalars())
 
     def _insert(self, connection: sa.Connection, fresh: Sequence[Event]) -> None:
         moment = now()
-        if self.dialect == "postgresql":
+        if self._own.has_copy:
             copy_rows(connection, events, EVENT_COLUMNS, (event_line(event, moment) for event in fresh))
             copy_rows(connection, event_data, DATA_COLUMNS, data_lines(fresh))
         else:
             connection.execute(sa.insert(events), [event_record(event, moment) for event in fresh])
             if records := data_records(fresh):
                 connection.execute(sa.insert(event_data), records)
-
-    def _delete(self, connection: sa.Connection, guids: Sequence[str]) -> None:
-        connection.execute(sa.delete(event_data).where(among(self.dialect, event_data.c.event_guid, guids)))
-        connection.execute(sa.delete(events).where(among(self.dialect, events.c.guid, guids)))
 
     def _select(self, query: EventQuery) -> Select[Any]:
         statement = sa.select(events)
@@ -249,6 +236,7 @@ class SqlBackend(EventBackend):
                 statement = statement.where(events.c[name] == value)
         if query.guids is not None:
             statement = statement.where(among(self.dialect, events.c.guid, query.guids))
+            statement = statement.with_hint(events, "FORCE INDEX (PRIMARY)", "mysql")  # it would rather walk in order
         if query.since is not None:
             statement = statement.where(events.c.occurred_at >= query.since)
         if query.until is not None:
@@ -269,11 +257,6 @@ class SqlBackend(EventBackend):
                 found.setdefault(row.event_guid, {})[row.key] = row.value
         return found
 
-    def _seconds_ago(self, seconds: float) -> sa.ColumnElement[Any]:
-        if self.dialect == "postgresql":
-            return sa.func.clock_timestamp() - sa.cast(f"{seconds} seconds", sa.Interval)
-        return sa.func.strftime("%Y-%m-%dT%H:%M:%fZ", "now", f"-{seconds} seconds")
-
     def _selections(self, assignments: Iterable[Assignment]) -> Iterator[Select[Any]]:
         """Per kind of id: the guid of each selected event, and the profile it is assigned to."""
         by_kind: dict[str, list[Assignment]] = {"user_id": [], "anonymous_id": []}
@@ -288,19 +271,15 @@ class SqlBackend(EventBackend):
         records = [_assignment_record(kind, one) for one in assignments]
         records.sort(key=lambda record: [field or "" for field in record])
         assigned = rows(self.dialect, "assigned", columns, records)
-        since = [_moment(assigned.c.since_0, self.dialect), _moment(assigned.c.since_1, self.dialect), assigned.c.since_2]
-        until = [_moment(assigned.c.until_0, self.dialect), _moment(assigned.c.until_1, self.dialect), assigned.c.until_2]
+        since = [moment_of_text(assigned.c.since_0), moment_of_text(assigned.c.since_1), assigned.c.since_2]
+        until = [moment_of_text(assigned.c.until_0), moment_of_text(assigned.c.until_1), assigned.c.until_2]
         statement = (
             sa.select(events.c.guid, assigned.c.to_profile)
             .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
             .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
             .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
         )
-        return statement.where(self._filter_only(events.c.user_id).is_(None)) if kind == "anonymous_id" else statement
-
-    def _filter_only(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
-        """The column where it shall not choose the index: SQLite takes IS NULL for rare (its manual, "unary +")."""
-        return sa.literal_column(f"+events.{column.name}", column.type) if self.dialect == "sqlite" else column
+        return statement.where(filter_only(events.c.user_id).is_(None)) if kind == "anonymous_id" else statement
 
 
 @contextmanager
@@ -321,6 +300,8 @@ def _translated() -> Iterator[None]:
 
 
 def _raise_ours(error: sa.exc.DBAPIError) -> NoReturn:
+    if is_deadlock(error):
+        raise _Deadlock(outage_text(error)) from error
     if is_outage(error):
         raise BackendUnavailable(outage_text(error)) from error
     if is_refusal(error):
@@ -338,10 +319,42 @@ def _literals(cursor: Cursor) -> list[Any]:
     return [sa.bindparam(None, value, type_=column.type) for value, column in zip(cursor, _ORDER, strict=True)]
 
 
-def _moment(text: sa.ColumnElement[Any], dialect: str) -> sa.ColumnElement[Any]:
-    return sa.cast(text, events.c.occurred_at.type) if dialect == "postgresql" else text
+def _associated(found: sa.FromClause) -> dict[str, Any]:
+    return {
+        "profile_guid": found.c.profile_guid,
+        "user_id": found.c.user_id,
+        "anonymous_id": found.c.anonymous_id,
+        "occurred_at": _SEEN[0],
+        "created_at": _SEEN[1],
+        "updated_at": moment_now(),
+        "profile_associated_at": moment_now(),
+    }
 
 
-def _locked(selected: Select[Any]) -> sa.CTE:
-    """The rows of `events` that `selected` finds, held against other writers, in an order that they keep to as well."""
-    return selected.with_for_update(of=events).cte("locked")
+def _reassigned(found: sa.FromClause) -> dict[str, Any]:
+    return {"profile_guid": found.c.to_profile, "updated_at": moment_now()}
+
+
+def _count_changed(connection: sa.Connection, chosen: Select[Any]) -> int:
+    return len(change(connection, events, chosen, _reassigned, _KEY))
+
+
+def _delete_chosen(connection: sa.Connection, chosen: Select[Any]) -> int:
+    doomed = list(connection.execute(chosen).scalars())
+    _delete(connection, doomed)
+    return len(doomed)
+
+
+def _delete(connection: sa.Connection, guids: Sequence[str]) -> None:
+    for column in (event_data.c.event_guid, events.c.guid):
+        connection.execute(sa.delete(column.table).where(among(connection.dialect.name, column, guids)))
+
+
+def _earliest(pairs: sa.FromClause) -> list[sa.ScalarSelect[Any]]:
+    """The parts of the least `seen` of each pair of ids."""
+    together = (
+        events.c.anonymous_id == pairs.c.anonymous_id,
+        events.c.user_id == pairs.c.user_id,
+        events.c.profile_associated_at.is_not(None),
+    )
+    return [sa.select(column).where(*together).order_by(*_ORDER).limit(1).scalar_subquery() for column in _SEEN]

@@ -1,4 +1,8 @@
-"""The steps that bring the tables of any earlier version to today's, in place and in one transaction."""
+"""The steps that bring the tables of any earlier version to today's, in place.
+
+All in one transaction, but for MySQL and MariaDB, where each change commits by itself: there a step may have to be taken
+again from its middle.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -28,19 +32,11 @@ STEPS: Sequence[Callable[[sa.Connection], None]] = (complete_layout,)
 
 def upgrade(connection: sa.Connection) -> None:
     """Create the tables that are missing and take the steps not taken yet; a store newer than this code is left alone."""
-    _wait_for_others(connection)
     metadata.create_all(connection)
     version = connection.execute(sa.select(sa.func.max(event_backend_version.c.version))).scalar_one() or 0
     for number, step in list(enumerate(STEPS, start=1))[version:]:
         step(connection)
         connection.execute(sa.insert(event_backend_version).values(version=number))
-
-
-def _wait_for_others(connection: sa.Connection) -> None:
-    # Two processes that set up at once: the second waits, then finds all done. SQLite's BEGIN IMMEDIATE does the same.
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))  # an index on many events takes its time
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('grouparoo events setup'))"))
 
 
 def _add_column(connection: sa.Connection, table: sa.Table, column: sa.Column[object]) -> None:

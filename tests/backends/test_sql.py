@@ -1,11 +1,12 @@
-"""SqlBackend passes the suite on SQLite and on PostgreSQL, and keeps its own promises to people who write SQL."""
+"""SqlBackend passes the suite on SQLite, PostgreSQL and MariaDB, and keeps its own promises to people who write SQL."""
 
 import itertools
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from backends.event import MAX_ID_LENGTH, Event, data_guid
 from backends.sql.backend import UNREADABLE, SqlBackend
 from backends.sql.engine import make_engine
 from backends.sql.tables import event_data, events
-from tests.backends.conformance import BackendConformance, an_event, at
+from tests.backends.conformance import BackendConformance, an_event, at, at_once
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -28,9 +30,10 @@ def backend(database_url: str) -> Iterator[SqlBackend]:
     backend.close()
 
 
-@pytest.fixture
-def postgres(postgres_url: str) -> Iterator[SqlBackend]:
-    backend = SqlBackend.open(postgres_url)
+@pytest.fixture(params=["postgres_url", "mariadb_url"])
+def server(request: pytest.FixtureRequest) -> Iterator[SqlBackend]:
+    """The backend on a database that is a server."""
+    backend = SqlBackend.open(request.getfixturevalue(request.param))
     backend.setup()
     yield backend
     backend.close()
@@ -62,7 +65,29 @@ def sql(backend: SqlBackend, statement: str, **values: object) -> list[tuple[obj
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
+def careless_sql(backend: SqlBackend, *statements: str, **values: object) -> None:
+    """The same in a session of somebody else's, that is not set as ours are."""
+    with somebody(backend) as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement), values)
+
+
+@contextmanager
+def somebody(backend: SqlBackend) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(backend.engine.url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        if backend.dialect == "mysql":
+            connection.execute(sa.text("SET SESSION sql_mode = 'PIPES_AS_CONCAT', time_zone = '+05:00'"))
+        yield connection
+
+
+def key_of(backend: SqlBackend) -> str:
+    """`key` is a word of MariaDB's and MySQL's own."""
+    return "`key`" if backend.dialect == "mysql" else "key"
+
+
 NO_TIMES = {
+    "mysql": ["yesterday", "0000-00-00", "0000-12-31", "2024-00-13", "2024-02-31"],
     "sqlite": ["yesterday", "13/03/2024", ""],
     "postgresql": ["infinity", "-infinity", "10000-01-01", "0044-03-15 BC"],
 }
@@ -74,7 +99,7 @@ class TestPeopleWhoWriteSql:
 
     def test_a_type_and_a_user_are_a_whole_event(self, backend: SqlBackend) -> None:
         for _ in range(20):
-            sql(backend, "INSERT INTO events (type, user_id) VALUES ('purchase', '123')")
+            careless_sql(backend, "INSERT INTO events (type, user_id) VALUES ('purchase', '123')")
 
         found = backend.unassociated(99, min_age_s=0)
 
@@ -91,7 +116,7 @@ class TestPeopleWhoWriteSql:
             assert isinstance(stored, str) or stored.microsecond % 1000 == 0
 
     def test_event_data_needs_its_event_its_key_and_its_value(self, backend: SqlBackend) -> None:
-        sql(backend, "INSERT INTO event_data (event_guid, key, value) VALUES ('mine', 'price', '5')")
+        sql(backend, f"INSERT INTO event_data (event_guid, {key_of(backend)}, value) VALUES ('mine', 'price', '5')")
         sql(backend, "INSERT INTO events (guid, type) VALUES ('mine', 'purchase')")
 
         found = backend.find_by_guid("mine")
@@ -110,11 +135,8 @@ class TestPeopleWhoWriteSql:
             ("2024-03-13 10:21:14", "2024-03-13T10:21:14.000Z"),
             ("2024-03-13 10:21", "2024-03-13T10:21:00.000Z"),
             ("2024-03-13", "2024-03-13T00:00:00.000Z"),
-            ("2024-03-13T10:21:14Z", "2024-03-13T10:21:14.000Z"),
-            ("2024-03-13T10:21:14.5Z", "2024-03-13T10:21:14.500Z"),
+            ("2024-03-13T10:21:14.5", "2024-03-13T10:21:14.500Z"),
             ("2024-03-13 10:21:14.123456", "2024-03-13T10:21:14.123Z"),
-            ("2024-03-13 01:21:14+02:00", "2024-03-12T23:21:14.000Z"),
-            ("2024-03-13T10:21:14.123-05:30", "2024-03-13T15:51:14.123Z"),
         ],
     )
     def test_a_time_may_be_written_as_people_do(self, backend: SqlBackend, written: str, read: str) -> None:
@@ -122,16 +144,36 @@ class TestPeopleWhoWriteSql:
 
         self._assert_occurred(backend, read)
 
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [
+            ("2024-03-13T10:21:14Z", "2024-03-13T10:21:14.000Z"),
+            ("2024-03-13T10:21:14.5Z", "2024-03-13T10:21:14.500Z"),
+            ("2024-03-13 01:21:14+02:00", "2024-03-12T23:21:14.000Z"),
+            ("2024-03-13T10:21:14.123-05:30", "2024-03-13T15:51:14.123Z"),
+        ],
+    )
+    def test_a_time_with_its_zone_is_understood_or_refused(self, backend: SqlBackend, written: str, read: str) -> None:
+        if backend.dialect == "mysql":  # a DATETIME has no zone
+            with pytest.raises(sa.exc.DBAPIError, match="Incorrect datetime"):
+                sql(backend, "INSERT INTO events (type, occurred_at) VALUES ('purchase', :written)", written=written)
+            return
+        sql(backend, "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', :written)", written=written)
+
+        self._assert_occurred(backend, read)
+
     def test_what_is_no_time_reads_as_when_it_was_created(self, backend: SqlBackend) -> None:
         for written in NO_TIMES[backend.dialect]:
             sql(backend, "DELETE FROM events")
-            sql(backend, "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', :written)", written=written)
+            statement = "INSERT INTO events (guid, type, occurred_at) VALUES ('mine', 'purchase', :written)"
+            careless_sql(backend, statement, written=written)
             assert len(backend.find(EventQuery(), 9)) == 1
             self._assert_occurred(backend, backend.unassociated(9, min_age_s=0)[0].created_at)
 
     def test_an_event_created_at_no_time_does_not_stop_the_others(self, backend: SqlBackend) -> None:
-        word = {"sqlite": "yesterday", "postgresql": "infinity"}[backend.dialect]
-        sql(backend, "INSERT INTO events (guid, type, occurred_at, created_at) VALUES ('mine', 'a', :word, :word)", word=word)
+        word = NO_TIMES[backend.dialect][0]
+        statement = "INSERT INTO events (guid, type, occurred_at, created_at) VALUES ('mine', 'a', :word, :word)"
+        careless_sql(backend, statement, word=word)
         sql(backend, "INSERT INTO events (guid, type, user_id) VALUES ('other', 'a', 'u')")
 
         found = backend.unassociated(9, min_age_s=0)
@@ -167,22 +209,32 @@ class TestPeopleWhoWriteSql:
 
 
 class TestRefusal:
-    def test_an_event_that_does_not_fit_takes_its_batch_along(self, postgres: SqlBackend) -> None:
+    def test_an_event_that_does_not_fit_takes_its_batch_along(self, server: SqlBackend) -> None:
         with pytest.raises(EventsRefused, match="too long"):
-            postgres.save([an_event(), an_event(type="x" * (MAX_ID_LENGTH + 1))])
+            server.save([an_event(), an_event(type="x" * (MAX_ID_LENGTH + 1))])
 
-        assert postgres.count(EventQuery()) == 0
+        assert server.count(EventQuery()) == 0
 
-    @pytest.mark.parametrize("value", ["\0", "\ud800"])
-    def test_text_that_postgresql_does_not_have_is_refused(self, postgres: SqlBackend, value: str) -> None:
+    def test_half_a_surrogate_is_refused(self, server: SqlBackend) -> None:
         with pytest.raises(EventsRefused):
-            postgres.save([an_event(), an_event(data={"k": value})])
+            server.save([an_event(), an_event(data={"k": "\ud800"})])
 
-        assert postgres.count(EventQuery()) == 0
+        assert server.count(EventQuery()) == 0
+
+    def test_a_nul_is_refused_where_there_is_none(self, postgres_url: str) -> None:
+        backend = SqlBackend.open(postgres_url)
+        backend.setup()
+
+        with pytest.raises(EventsRefused):
+            backend.save([an_event(), an_event(data={"k": "\0"})])
+
+        assert backend.count(EventQuery()) == 0
+        backend.close()
 
     def test_data_that_is_there_without_its_event_refuses_it(self, backend: SqlBackend) -> None:
         event = an_event(data={"k": "v"})
-        sql(backend, "INSERT INTO event_data (event_guid, key, value) VALUES (:guid, 'k', 'w')", guid=event.guid)
+        insert = f"INSERT INTO event_data (event_guid, {key_of(backend)}, value) VALUES (:guid, 'k', 'w')"
+        sql(backend, insert, guid=event.guid)
 
         with pytest.raises(EventsRefused):
             backend.save([event])
@@ -199,47 +251,77 @@ class TestOutage:
 
         backend.close()
 
-    def test_a_server_that_is_not_there_is_unavailable(self, tmp_path: Path) -> None:
-        backend = SqlBackend.open(f"postgresql://nobody@/nothing?host={tmp_path}")
+    @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+    def test_a_server_that_is_not_there_is_unavailable(self, scheme: str) -> None:
+        backend = SqlBackend.open(f"{scheme}://nobody@127.0.0.1:{free_port()}/nothing")
 
         for call in (backend.ping, backend.setup, backend.types, lambda: backend.save([an_event()])):
             with pytest.raises(BackendUnavailable):
                 call()
 
-    def test_a_lost_connection_is_made_again(self, postgres: SqlBackend, postgres_url: str) -> None:
+    def test_a_lost_connection_is_made_again(self, server: SqlBackend) -> None:
         event = an_event(data={"k": "v"})
         lost = False
 
-        @sa.event.listens_for(postgres.engine, "begin")
+        @sa.event.listens_for(server.engine, "begin")
         def lose(connection: sa.Connection) -> None:
             nonlocal lost
             if not lost:
                 lost = True
-                _terminate_others(postgres_url, connection.scalar(sa.select(sa.func.pg_backend_pid())))
+                _terminate(connection)
 
         with pytest.raises(BackendUnavailable):
-            postgres.save([event])
+            server.save([event])
 
-        assert postgres.save([event]) == {event.guid}
+        assert server.save([event]) == {event.guid}
 
-    def test_a_locked_table_is_an_outage_not_a_refusal(self, postgres: SqlBackend) -> None:
+    def test_a_locked_table_is_an_outage_not_a_refusal(self, server: SqlBackend) -> None:
         event = an_event()
-        with postgres.engine.begin() as connection:
-            connection.execute(sa.text("LOCK TABLE events"))
-            hurried = SqlBackend(postgres.engine)
-            with pytest.raises(BackendUnavailable):
-                with hurried._writing() as other:
-                    other.execute(sa.text("SET LOCAL statement_timeout = 50"))
-                    hurried._insert(other, [event])
+        lock, hurry = {
+            "postgresql": ("LOCK TABLE events", "SET LOCAL statement_timeout = 50"),
+            "mysql": ("LOCK TABLES events WRITE", "SET SESSION lock_wait_timeout = 1"),
+        }[server.dialect]
 
-        assert postgres.save([event]) == {event.guid}
+        def insert(connection: sa.Connection) -> None:
+            connection.execute(sa.text(hurry))
+            server._insert(connection, [event])
+
+        with somebody(server) as connection:
+            connection.execute(sa.text(lock))
+            with pytest.raises(BackendUnavailable):
+                server._transact(insert)
+
+        assert server.save([event]) == {event.guid}
+
+    def test_a_transaction_that_ends_a_deadlock_is_done_again(self, server: SqlBackend) -> None:
+        for guid in ("evt_1", "evt_2"):
+            server.save([an_event(guid=guid)])
+        both_hold_one = threading.Barrier(2)
+        attempts = []
+
+        def write(connection: sa.Connection, first: str, second: str) -> str:
+            attempts.append(first)
+            update = sa.text("UPDATE events SET profile_guid = :me WHERE guid = :guid")
+            connection.execute(update, {"me": first, "guid": first})
+            if len(attempts) <= 2:
+                both_hold_one.wait(20)
+            connection.execute(update, {"me": first, "guid": second})
+            return first
+
+        done = at_once(
+            lambda: server._transact(lambda connection: write(connection, "evt_1", "evt_2")),
+            lambda: server._transact(lambda connection: write(connection, "evt_2", "evt_1")),
+        )
+
+        assert done == ["evt_1", "evt_2"] and len(attempts) == 3
 
 
 class TestPlans:
-    """Whatever PostgreSQL knows of its tables: the work is in proportion to what is asked for, not to what is stored."""
+    """Whatever the database knows of its tables: the work is in proportion to what is asked for, not to what is stored."""
 
     STORED = 100_000
     FILL = {
+        "mysql": "SELECT n FROM (SELECT seq AS n FROM seq_1_to_100000 WHERE seq <= :stored) AS numbers",
         "postgresql": "SELECT n FROM generate_series(1, :stored) AS n",
         "sqlite": "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :stored) SELECT n FROM s",
     }
@@ -248,7 +330,7 @@ class TestPlans:
     def test_no_question_reads_every_event(self, backend: SqlBackend, is_analyzed: bool) -> None:
         self._fill(backend)
         if is_analyzed:
-            sql(backend, "ANALYZE")
+            sql(backend, "ANALYZE TABLE events, event_data" if backend.dialect == "mysql" else "ANALYZE")
         guids = [f"evt_{number}" for number in range(1000)]
         questions: dict[str, Callable[[], object]] = {
             "unassociated": lambda: backend.unassociated(1000, 2),
@@ -267,7 +349,8 @@ class TestPlans:
             "find guids": lambda: backend.find(EventQuery(guids=guids), 1000),
         }
 
-        walked = {name: walks for name, ask in questions.items() if (walks := _walks(backend, ask))}
+        walks_of = _long_walks if backend.dialect == "mysql" else _walks
+        walked = {name: walks for name, ask in questions.items() if (walks := walks_of(backend, ask))}
 
         assert walked == {}
 
@@ -280,13 +363,41 @@ class TestPlans:
 
     def _fill(self, backend: SqlBackend) -> None:
         columns = "guid, type, user_id, anonymous_id, profile_guid, occurred_at, created_at, profile_associated_at"
-        moment = {"postgresql": "to_timestamp(n)", "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', n, 'unixepoch')"}
-        ids = "'evt_' || n, 'type_' || (n % 5), 'user_' || (n / 10), 'dev_' || (n / 10), 'pro_' || (n / 10)"
+        moment = {
+            "mysql": "from_unixtime(n)",
+            "postgresql": "to_timestamp(n)",
+            "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', n, 'unixepoch')",
+        }
+        tenth = {"mysql": "n DIV 10"}.get(backend.dialect, "n / 10")
+        ids = f"'evt_' || n, 'type_' || (n % 5), 'user_' || ({tenth}), 'dev_' || ({tenth}), 'pro_' || ({tenth})"
         moments = ", ".join([moment[backend.dialect]] * 3)
         source = self.FILL[backend.dialect].replace("SELECT n FROM", f"SELECT {ids}, {moments} FROM")
-        sql(backend, f"INSERT INTO events ({columns}) {source}", stored=self.STORED)
         data = self.FILL[backend.dialect].replace("SELECT n FROM", "SELECT 'evt_' || n, 'key', 'value' FROM")
-        sql(backend, f"INSERT INTO event_data (event_guid, key, value) {data}", stored=self.STORED)
+        columns_of_data = f"event_guid, {key_of(backend)}, value"
+        statements = [f"INSERT INTO events ({columns}) {source}", f"INSERT INTO event_data ({columns_of_data}) {data}"]
+        careless_sql(backend, *statements, stored=self.STORED)
+
+
+def _long_walks(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
+    """MariaDB counts the rows that a statement reads: a tenth of all is more than any of them needs."""
+    found: list[str] = []
+
+    def begin(_connection: object, cursor: Any, *_: object) -> None:
+        cursor.execute("FLUSH STATUS")
+
+    def note(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
+        with connection.connection.cursor() as cursor:
+            cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+            read = sum(int(count) for _, count in cursor.fetchall())
+        if read > TestPlans.STORED / 10:
+            found.append(f"{read}: {statement[:500]}")
+
+    sa.event.listen(backend.engine, "before_cursor_execute", begin)
+    sa.event.listen(backend.engine, "after_cursor_execute", note)
+    ask()
+    sa.event.remove(backend.engine, "before_cursor_execute", begin)
+    sa.event.remove(backend.engine, "after_cursor_execute", note)
+    return found
 
 
 def _walks(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
@@ -296,13 +407,13 @@ def _walks(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
 
 def _plans(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
     """The plans of the statements that `ask` executes."""
-    explain = {"postgresql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}[backend.dialect]
+    explain = {"mysql": "EXPLAIN ", "postgresql": "EXPLAIN ", "sqlite": "EXPLAIN QUERY PLAN "}[backend.dialect]
     found: list[str] = []
 
     def note(_connection: object, cursor: Any, statement: str, values: Any, _context: object, many: bool) -> None:
         if not many and statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
             cursor.execute(explain + statement, values)
-            found.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+            found.append("\n".join(" ".join(map(str, row)) for row in cursor.fetchall()))
 
     sa.event.listen(backend.engine, "before_cursor_execute", note)
     ask()
@@ -310,10 +421,15 @@ def _plans(backend: SqlBackend, ask: Callable[[], object]) -> list[str]:
     return found
 
 
-def _terminate_others(url: str, pid: object) -> None:
-    engine = make_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+def _terminate(connection: sa.Connection) -> None:
+    """End the connection from the server's side."""
+    ask, end = {
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
+    }[connection.dialect.name]
+    engine = make_engine(connection.engine.url.render_as_string(hide_password=False))
+    with engine.begin() as other:
+        other.execute(sa.text(end.format(connection.scalar(sa.text(ask)))))
     engine.dispose()
 
 

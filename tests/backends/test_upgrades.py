@@ -19,13 +19,17 @@ def older(database_url: str) -> SqlBackend:
     with backend.engine.begin() as connection:
         for statement in (
             "DROP TABLE event_backend_version",
-            "DROP INDEX events_by_user",
-            "DROP INDEX events_not_looked_at",
+            drop_index("events_by_user", backend),
+            drop_index("events_not_looked_at", backend),
             "ALTER TABLE events DROP COLUMN message_id",
             "ALTER TABLE events ADD COLUMN note VARCHAR(20) DEFAULT 'mine'",
         ):
             connection.execute(sa.text(statement))
     return backend
+
+
+def drop_index(name: str, backend: SqlBackend) -> str:
+    return f"DROP INDEX {name} ON events" if backend.dialect == "mysql" else f"DROP INDEX {name}"
 
 
 def layout(backend: SqlBackend) -> dict[str, set[str]]:
@@ -93,7 +97,7 @@ def test_a_store_that_is_newer_than_this_code_is_left_alone(database_url: str) -
     backend.setup()
     with backend.engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO event_backend_version (version) VALUES (99)"))
-        connection.execute(sa.text("DROP INDEX events_by_user"))
+        connection.execute(sa.text(drop_index("events_by_user", backend)))
 
     backend.setup()
 

@@ -31,4 +31,4 @@ def sql(statement: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
 
 def age_rows() -> None:
     """Let the rows that others wrote be old enough for the scan."""
-    sql("UPDATE events SET created_at = '2026-01-01 00:00:00Z' WHERE profile_associated_at IS NULL")
+    sql("UPDATE events SET created_at = '2026-01-01 00:00:00' WHERE profile_associated_at IS NULL")
