@@ -7,13 +7,14 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, health, logs, reporting, tracing
-from app.answers import register_errors
+from app.answers import forbid_sniffing, register_errors
 from app.auth import KeyCache, NoSessions, load_key
 from app.config import ROOT, Settings
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
 from app.metrics import routes as metrics
 from app.models import db
+from app.openapi import routes as openapi
 from app.services import Services
 from app.stream import EventStream, connect
 from backends.registry import open_backend
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     register_errors(app)
+    app.after_request(forbid_sniffing)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(ingest.blueprint)
     metrics.register(app)
@@ -47,5 +49,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = tracing.Traced(app.wsgi_app)  # type: ignore[method-assign]
     if not settings.ingest_only:
         app.register_blueprint(api.blueprint)
+        app.register_blueprint(openapi.blueprint)
     cli.register(app)
     return app

@@ -49,6 +49,12 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_bug)
 
 
+def forbid_sniffing(response: Response) -> Response:
+    """Let no browser take an answer for anything but what its content type says."""
+    response.headers.add("X-Content-Type-Options", "nosniff")
+    return response
+
+
 def _answer_api_error(error: ApiError) -> Response:
     response = answer({"error": error_body(error.code, error.message, error.details)}, error.status)
     if error.status == 503:

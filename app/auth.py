@@ -153,6 +153,7 @@ def requires(*permissions: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 services().stream.spend(key.limit)
             return view(*args, **kwargs)
 
+        setattr(guarded, "permissions", permissions)  # for the OpenAPI document
         return guarded
 
     return decorate

@@ -9,11 +9,12 @@ from werkzeug.test import TestResponse
 from app.keys import PERMISSIONS, create_key
 from app.services import services
 from backends.event import Event, new_guid, now
+from tests.app.conformity import check_answer
 from worker.pipeline import Pipeline
 
 
 class Reader:
-    """A client whose key has these permissions."""
+    """A client whose key has these permissions. Whatever it is answered must be as the OpenAPI document has it."""
 
     def __init__(self, client: FlaskClient, key: str) -> None:
         self.client = client
@@ -21,7 +22,7 @@ class Reader:
 
     def get(self, path: str, **query: object) -> TestResponse:
         """The answer to GET."""
-        return self.client.get(f"/api/v1{path}", headers=self.headers, query_string=query or None)
+        return self._checked(self.client.get(f"/api/v1{path}", headers=self.headers, query_string=query or None))
 
     def json(self, path: str, **query: object) -> Any:
         """The answer's JSON; the question must be a good one."""
@@ -31,11 +32,19 @@ class Reader:
 
     def post(self, path: str, body: object = None) -> TestResponse:
         """The answer to POST."""
-        return self.client.post(f"/api/v1{path}", headers=self.headers, json=body)
+        return self._checked(self.client.post(f"/api/v1{path}", headers=self.headers, json=body))
 
     def delete(self, path: str) -> TestResponse:
         """The answer to DELETE."""
-        return self.client.delete(f"/api/v1{path}", headers=self.headers)
+        return self._checked(self.client.delete(f"/api/v1{path}", headers=self.headers))
+
+    def patch(self, path: str, body: object) -> TestResponse:
+        """The answer to PATCH."""
+        return self._checked(self.client.patch(f"/api/v1{path}", headers=self.headers, json=body))
+
+    def _checked(self, answer: TestResponse) -> TestResponse:
+        check_answer(self.client.application, answer)
+        return answer
 
 
 def make_reader(app: Flask, permissions: list[str] | None = None) -> Reader:

@@ -1,0 +1,82 @@
+"""Operations: what each route takes and answers. The words come from the views, the permissions from `requires`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from marshmallow import Schema
+
+from app.api.bodies import KeyChanges, MergeBody, NewKey
+from app.openapi import answers, queries
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one route. `answers` are those that are no errors: JSON of this schema, or anything (None).
+
+    `errors` are those besides the ones that every route with a key may answer.
+    """
+
+    tag: str
+    answers: Mapping[int, type[Schema] | None]
+    errors: tuple[int, ...] = ()
+    query: type[Schema] | None = None
+    takes_data: bool = False
+    body: type[Schema] | str | None = None
+    content: tuple[str, ...] = (JSON,)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "ingest.track": Operation("ingest", {202: answers.TrackAnswer}, (400, 413, 415), body="Event"),
+    "ingest.batch": Operation("ingest", {202: answers.BatchAnswer}, (400, 413, 415), body="Batch"),
+    "health.live": Operation("health", {200: answers.Health}),
+    "health.ready": Operation("health", {200: answers.Readiness, 503: answers.Readiness}),
+    "metrics.show": Operation("health", {200: None}, content=("text/plain", "application/openmetrics-text")),
+    "api.events.list_all": Operation("events", {200: answers.EventPage}, (400,), queries.Events, takes_data=True),
+    "api.events.types": Operation("events", {200: answers.Types}, (400,)),
+    "api.events.volume": Operation("events", {200: answers.Volume}, (400,), queries.Volume),
+    "api.events.export": Operation(
+        "events", {200: None}, (400, 404), queries.EventExport, takes_data=True, content=(NDJSON, "text/csv")
+    ),
+    "api.events.show": Operation("events", {200: answers.EventAnswer}, (400, 404)),
+    "api.events.explain": Operation("events", {200: answers.EventExplained}, (400, 404)),
+    "api.profiles.list_all": Operation("profiles", {200: answers.ProfilePage}, (400,), queries.Page),
+    "api.profiles.show": Operation("profiles", {200: answers.ProfileAnswer}, (400, 404)),
+    "api.profiles.show_by": Operation("profiles", {200: answers.ProfileAnswer}, (400, 404)),
+    "api.profiles.events": Operation(
+        "profiles", {200: answers.EventPage}, (400, 404), queries.ProfileEvents, takes_data=True
+    ),
+    "api.profiles.identifiers": Operation("profiles", {200: answers.Identifiers}, (400, 404)),
+    "api.profiles.explain": Operation(
+        "profiles", {200: answers.ProfileExplained}, (400, 404), queries.ProfileExplanation
+    ),
+    "api.profiles.export": Operation("profiles", {200: None}, (400, 404), queries.ProfileExport, content=(NDJSON,)),
+    "api.profiles.merge": Operation(
+        "profiles", {202: answers.MergeAnswer}, (400, 404, 409, 413, 415, 422), body=MergeBody
+    ),
+    "api.profiles.revert": Operation("profiles", {202: answers.RevertAnswer}, (400, 404)),
+    "api.profiles.delete": Operation("profiles", {202: answers.DeletionAnswer}, (400, 404)),
+    "api.keys.list_all": Operation("keys", {200: answers.KeyPage}, (400,), queries.Page),
+    "api.keys.create": Operation("keys", {201: answers.ShownKey}, (400, 413, 415, 422), body=NewKey),
+    "api.keys.show": Operation("keys", {200: answers.KeyAnswer}, (400, 404)),
+    "api.keys.change": Operation("keys", {200: answers.KeyAnswer}, (400, 404, 413, 415, 422), body=KeyChanges),
+    "api.keys.rotate": Operation("keys", {200: answers.ShownKey}, (400, 404, 409)),
+    "api.keys.revoke": Operation("keys", {200: answers.KeyAnswer}, (400, 404)),
+    "api.dead_letters.list_all": Operation("dead letters", {200: answers.DeadLetterPage}, (400,), queries.DeadLetters),
+    "api.dead_letters.show": Operation("dead letters", {200: answers.DeadLetterAnswer}, (400, 404)),
+    "api.dead_letters.retry": Operation("dead letters", {202: answers.HandledDeadLetterAnswer}, (400, 404)),
+    "api.dead_letters.drop": Operation("dead letters", {200: answers.HandledDeadLetterAnswer}, (400, 404)),
+    "api.status.show": Operation("health", {200: answers.Status}, (400,)),
+    "openapi.document": Operation("documentation", {200: None}),
+    "openapi.page": Operation("documentation", {200: None}, content=("text/html",)),
+    "openapi.asset": Operation("documentation", {200: None}, (404,), content=("text/javascript", "text/css")),
+}
+"""By endpoint."""
+
+OPEN = ("health.live", "health.ready", "openapi.document", "openapi.page", "openapi.asset")
+"""Endpoints that need no key. /metrics needs none where METRICS_PUBLIC says so."""
+
+PERMISSIONS_INSIDE = {"ingest.track": ("events:write",), "ingest.batch": ("events:write",), "metrics.show": ("status:read",)}
+"""What is asked for inside the view, because it depends on the event or on the settings."""
