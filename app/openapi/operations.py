@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from marshmallow import Schema
 
-from app.api.bodies import KeyChanges, MergeBody, NewKey
+from app.api.bodies import KeyChanges, MergeBody, NewKey, SuppressionBody
 from app.openapi import answers, queries
 
 JSON = "application/json"
@@ -57,7 +57,12 @@ OPERATIONS: Mapping[str, Operation] = {
         "profiles", {202: answers.MergeAnswer}, (400, 404, 409, 413, 415, 422), body=MergeBody
     ),
     "api.profiles.revert": Operation("profiles", {202: answers.RevertAnswer}, (400, 404)),
-    "api.profiles.delete": Operation("profiles", {202: answers.DeletionAnswer}, (400, 404)),
+    "api.profiles.delete": Operation("profiles", {202: answers.DeletionAnswer}, (400, 404), queries.Deletion),
+    "api.suppressions.list_all": Operation("suppressions", {200: answers.SuppressionPage}, (400,), queries.Page),
+    "api.suppressions.add": Operation(
+        "suppressions", {201: answers.SuppressionAnswer}, (400, 413, 415, 422), body=SuppressionBody
+    ),
+    "api.suppressions.remove": Operation("suppressions", {200: answers.ReleasedAnswer}, (400, 404)),
     "api.keys.list_all": Operation("keys", {200: answers.KeyPage}, (400,), queries.Page),
     "api.keys.create": Operation("keys", {201: answers.ShownKey}, (400, 413, 415, 422), body=NewKey),
     "api.keys.show": Operation("keys", {200: answers.KeyAnswer}, (400, 404)),

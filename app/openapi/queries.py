@@ -97,6 +97,14 @@ class ProfileExplanation(Schema):
     event = word("explain where this event belongs, not the profile")
 
 
+class Deletion(Schema):
+    """How to forget."""
+
+    suppress = fields.String(
+        validate=validate.OneOf(["true", "false"]), metadata={"description": "store nothing of them from now on"}
+    )
+
+
 class DeadLetters(Page):
     """Dead letters."""
 
