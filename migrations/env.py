@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import sqlalchemy as sa
 from alembic import context
 from flask import current_app
 
-from backends.sql.tables import Id, Moment
+from backends.sql.engine import upgrading
+from backends.sql.tables import Id, LongText, Moment
+from migrations import repeatable  # noqa: F401  # Alembic finds it by the name of its dialect
 
-TYPES = (Id, Moment)
-LOCK = 7_291_004
+TYPES = (Id, LongText, Moment)
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:
@@ -25,7 +25,7 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
 extension = current_app.extensions["migrate"]
 metadata = extension.db.metadata
 
-with extension.db.engine.connect() as connection:
+with upgrading(extension.db.engine, "grouparoo migrations") as connection:
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -35,6 +35,4 @@ with extension.db.engine.connect() as connection:
         transaction_per_migration=False,
     )
     with context.begin_transaction():
-        if connection.dialect.name == "postgresql":  # several releases at once: one works, the others find all done
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         context.run_migrations()

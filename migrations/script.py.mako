@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from backends.sql.tables import Id, Moment, Seen
+from backends.sql.tables import Id, LongText, Moment, Seen
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -8,7 +8,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
 from backends.sql.engine import prepare_engine
-from backends.sql.tables import Id, Moment, Seen
+from backends.sql.tables import Id, LongText, Moment, Seen
 
 Row = TypeVar("Row")
 
@@ -45,4 +45,4 @@ def newest(model: type[Row], limit: int, after: Sequence[str] | None = None, *wh
     return list(db.session.scalars(statement))
 
 
-__all__ = ["Id", "Moment", "Seen", "begin_writing", "db", "newest"]
+__all__ = ["Id", "LongText", "Moment", "Seen", "begin_writing", "db", "newest"]

@@ -1,9 +1,9 @@
 """DeadLetter: an event that could not be stored, kept with its reason."""
 
-from sqlalchemy import JSON, Index, Text
+from sqlalchemy import JSON, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Moment, db
+from app.models.base import LongText, Moment, db
 
 
 class DeadLetter(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
@@ -19,5 +19,5 @@ class DeadLetter(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     user_id: Mapped[str | None]
     anonymous_id: Mapped[str | None]
     event: Mapped[list[object]] = mapped_column(JSON)
-    reason: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(LongText)
     created_at: Mapped[str] = mapped_column(Moment)

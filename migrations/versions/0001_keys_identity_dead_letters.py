@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from backends.sql.tables import Id, Moment, Seen
+from backends.sql.tables import Id, LongText, Moment, Seen
 
 revision = '0001'
 down_revision = None
@@ -41,7 +41,7 @@ def upgrade() -> None:
     sa.Column('user_id', Id(), nullable=True),
     sa.Column('anonymous_id', Id(), nullable=True),
     sa.Column('event', sa.JSON(), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('reason', LongText(), nullable=False),
     sa.Column('created_at', Moment(), nullable=False),
     sa.PrimaryKeyConstraint('guid')
     )
