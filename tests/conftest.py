@@ -17,7 +17,7 @@ from app import create_app
 from app.config import Settings
 from app.models import db
 from app.services import services
-from tests.servers import MariaDb, NotInstalled, Postgres, Valkey
+from tests.servers import Database, MariaDb, NotInstalled, Postgres, Valkey
 
 
 @pytest.fixture(scope="session")
@@ -40,16 +40,21 @@ def postgres_server(server_directory: Path) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def mariadb_server(server_directory: Path) -> Iterator[MariaDb]:
+    need_mariadb()
     (server_directory / "mariadb").mkdir()
-    try:
-        server = MariaDb(server_directory / "mariadb")
-    except NotInstalled as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    server = MariaDb(server_directory / "mariadb")
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(params=[Postgres, MariaDb])
+def database(request: pytest.FixtureRequest) -> type[Database]:
+    """A kind of server, for a test that breaks one of its own."""
+    if request.param is MariaDb:
+        need_mariadb()
+    found: type[Database] = request.param
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +124,13 @@ def close(app: Flask) -> None:
         services().backend.close()
         services().redis.close()
     logging.captureWarnings(False)
+
+
+def need_mariadb() -> None:
+    """Skip the test where there is no MariaDB; in CI there has to be one."""
+    try:
+        MariaDb.check_installed()
+    except NotInstalled as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))

@@ -229,15 +229,20 @@ class Postgres:
 class MariaDb:
     """A MariaDB server of Debian's mariadb-server, on a data directory of its own. Raises NotInstalled."""
 
+    @staticmethod
+    def check_installed() -> None:
+        """Raises NotInstalled."""
+        _program("mariadbd")
+
     def __init__(self, directory: Path, options: str = "--innodb-flush-log-at-trx-commit=0") -> None:
         program = _program("mariadbd")
         self.port = free_port()
-        self.url = f"mysql://root@127.0.0.1:{self.port}/mysql"
+        self.url = f"mysql://root@127.0.0.1:{self.port}/test"
         settings = f"--bind-address=127.0.0.1 --port={self.port} --skip-log-bin --innodb-buffer-pool-size=64M {options}"
         files = [f"--datadir={directory}/data", f"--socket={directory}/socket", f"--pid-file={directory}/pid"]
         user = f"--user={getpass.getuser()}"
         self.server = Process([program, "--no-defaults", *files, user, *settings.split()], log=directory / "log")
-        rights = ["--auth-root-authentication-method=normal", "--skip-test-db", user]
+        rights = ["--auth-root-authentication-method=normal", user]
         install = [_program("mariadb-install-db"), "--no-defaults", files[0], *rights]
         done = subprocess.run(install, capture_output=True, text=True, cwd=directory)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -258,7 +263,7 @@ class MariaDb:
     def make_database(self, name: str) -> str:
         """An empty database, of a character set that knows few of them; its URL."""
         self._administrate(f"CREATE DATABASE `{name}` CHARACTER SET latin1")
-        return self.url.removesuffix("mysql") + name
+        return self.url.removesuffix("test") + name
 
     def drop_database(self, name: str) -> None:
         self._administrate(f"DROP DATABASE IF EXISTS `{name}`")
@@ -286,6 +291,9 @@ def _program(name: str) -> str:
     if found is None:
         raise NotInstalled(f"{name} is not installed; on Debian: apt-get install mariadb-server")
     return found
+
+
+Database = Postgres | MariaDb
 
 
 class Web(Process):

@@ -20,23 +20,25 @@ from app.stream import DRAIN, GROUP, REPOINT, STREAM, wanted
 from backends.base import EventQuery
 from backends.event import Event
 from tests.conftest import close
-from tests.servers import ROOT, Postgres, Process, Valkey, Web, wait_until, worker
+from tests.servers import ROOT, Database, Postgres, Process, Valkey, Web, wait_until, worker
 
 LONG_IDLE_MS = 31_000
 
 
 class System:
-    """Valkey, PostgreSQL, a web process, and workers."""
+    """Valkey, a database, a web process, and workers."""
 
-    def __init__(self, directory: Path, workers: int = 1, worker_script: str = "") -> None:
-        for name in ("valkey", "postgres"):
+    def __init__(
+        self, directory: Path, workers: int = 1, worker_script: str = "", database: type[Database] = Postgres
+    ) -> None:
+        for name in ("valkey", "database"):
             (directory / name).mkdir()
         self.log = directory / "processes.log"
         self.valkey = Valkey(directory / "valkey")
-        self.postgres = Postgres(directory / "postgres")
+        self.database = database(directory / "database")
         self.valkey.start()
-        self.postgres.start()
-        self.environ = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url, "SECRET_KEY": "for tests only"}
+        self.database.start()
+        self.environ = {"DATABASE_URL": self.database.url, "REDIS_URL": self.valkey.url, "SECRET_KEY": "for tests only"}
         self.redis = redis.Redis.from_url(self.valkey.url)
         self.app = self._make_app()
         with self.app.app_context():
@@ -53,7 +55,7 @@ class System:
             process.kill()
         self.redis.close()
         close(self.app)
-        self.postgres.kill()
+        self.database.kill()
         self.valkey.kill()
 
     def start_workers(self) -> None:

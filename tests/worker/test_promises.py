@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import requests
+import sqlalchemy as sa
 
+from app.models import db
 from app.stream import STREAM
 from backends.event import Event
-from tests.servers import wait_until
+from tests.servers import Database, wait_until
 from tests.worker.system import System, event, profiles_by_owner
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
@@ -75,8 +76,8 @@ def send(system: System, sent: list[dict[str, Any]], size: int = 20) -> None:
             time.sleep(0.05)
 
 
-def test_workers_killed_at_random_lose_nothing_and_double_nothing(start: Started) -> None:
-    system = start(workers=3)
+def test_workers_killed_at_random_lose_nothing_and_double_nothing(start: Started, database: type[Database]) -> None:
+    system = start(workers=3, database=database)
     system.start_workers()
     sent, owners = visits(3000)
     chance = random.Random(1)
@@ -101,8 +102,10 @@ def test_workers_killed_at_random_lose_nothing_and_double_nothing(start: Started
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_a_worker_killed_after_any_step_leaves_a_batch_that_is_made_good(start: Started, step: int, tmp_path: Path) -> None:
-    system = start(worker_script="dying_worker.py")
+def test_a_worker_killed_after_any_step_leaves_a_batch_that_is_made_good(
+    start: Started, database: type[Database], step: int, tmp_path: Path
+) -> None:
+    system = start(worker_script="dying_worker.py", database=database)
     system.workers[0].environ |= {"DIE_AFTER_STEP": str(step), "DIED_MARK": str(tmp_path / "died")}
     sent, owners = visits(300)
 
@@ -150,30 +153,31 @@ def test_a_worker_goes_on_as_soon_as_a_redis_that_was_killed_in_the_middle_of_it
     wait_until(lambda: system.has_stored("late"), 30, "the storing of what came later")
 
 
-def test_a_database_that_is_away_for_ten_seconds_delays_and_loses_nothing(start: Started) -> None:
-    system = start()
+def test_a_database_that_is_away_for_ten_seconds_delays_and_loses_nothing(start: Started, database: type[Database]) -> None:
+    system = start(database=database)
     system.start_workers()
     sent, owners = visits(400)
     send(system, sent[:100])
     system.wait_until_drained()
 
-    system.postgres.stop()
+    system.database.stop()
     began = time.monotonic()
     send(system, sent[100:])
     assert time.monotonic() - began < 8, "accepting does not wait for the database"
     time.sleep(max(0.0, 10 - (time.monotonic() - began)))
-    system.postgres.start()
+    system.database.start()
     system.wait_until_drained(30)
 
     system.settle()
     check(system.stored(), owners)
 
 
-def test_what_the_database_refuses_is_parked_and_its_neighbours_are_stored(start: Started) -> None:
-    system = start()
-    with psycopg2.connect(system.postgres.url) as connection:
-        connection.cursor().execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (type <> 'poison')")
-    connection.close()
+def test_what_the_database_refuses_is_parked_and_its_neighbours_are_stored(
+    start: Started, database: type[Database]
+) -> None:
+    system = start(database=database)
+    with system.app.app_context(), db.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (type <> 'poison')"))
     good, owners = visits(100)
     poison = event("user-1", "device-1-0", type="poison")
 
@@ -215,8 +219,10 @@ def test_the_same_batch_sent_again_with_another_time_is_stored_once(start: Start
     check(system.stored(), owners)
 
 
-def test_thirty_people_on_three_new_devices_each_at_once_are_thirty_profiles(start: Started) -> None:
-    system = start(workers=3)
+def test_thirty_people_on_three_new_devices_each_at_once_are_thirty_profiles(
+    start: Started, database: type[Database]
+) -> None:
+    system = start(workers=3, database=database)
     system.start_workers()
     owners: dict[str, str] = {}
     posts = []

@@ -45,7 +45,7 @@ def system(server_directory: Path, collector: Collector) -> Iterator[System]:
     reporting = {"SENTRY_DSN": collector.dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     with System(directory) as system:
         # The server trusts whoever comes, but our processes know a password.
-        url = system.postgres.url.replace("postgres@", f"postgres:{PASSWORD}@")
+        url = system.database.url.replace("postgres@", f"postgres:{PASSWORD}@")
         system.environ |= {**telling, **reporting, "SECRET_KEY": f"{CANARY}-secret", "DATABASE_URL": url}
         system.web.environ |= system.environ
         system.workers[0].environ |= system.environ
@@ -56,7 +56,7 @@ def system(server_directory: Path, collector: Collector) -> Iterator[System]:
 
 
 def sql(system: System, statement: str) -> None:
-    connection = psycopg2.connect(system.postgres.url)
+    connection = psycopg2.connect(system.database.url)
     connection.autocommit = True
     connection.cursor().execute(statement)
     connection.close()
@@ -123,14 +123,14 @@ def take_away(system: System) -> None:
     wait_for(system, "RaiseException")
     sql(system, "DROP TRIGGER picky ON events")
 
-    system.postgres.stop()
+    system.database.stop()
     system.post([secret_event(5)])
     wait_for(system, "can't store events now")
     system.wake("scan")
     get = {"headers": {"Authorization": f"Bearer {system.key}"}, "timeout": 10}
     assert requests.get(f"{system.web.url}/api/v1/events?userId={CANARY}", **get).status_code == 503  # type: ignore[arg-type]
     assert requests.get(f"{system.web.url}/health/ready", timeout=10).status_code == 200
-    system.postgres.start()
+    system.database.start()
 
     system.valkey.send(signal.SIGSTOP)
     assert system.post([secret_event(6)]).status_code == 503
