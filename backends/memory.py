@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Self
 
+from backends.aggregation import Aggregate, Measure, aggregate, passes, value_of
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
 from backends.event import Event, Timestamp, now, timestamp
 
@@ -99,6 +100,13 @@ class MemoryBackend(EventBackend):
         with self._lock:
             for guid in guids:
                 self.events.pop(guid, None)
+
+    def aggregate(self, measure: Measure, profile_guids: Sequence[str]) -> dict[str, Aggregate]:
+        by_profile: dict[str, list[Event]] = {guid: [] for guid in profile_guids}
+        for event in self._all():
+            if event.profile_guid in by_profile and passes(event, measure) and value_of(event, measure.column) is not None:
+                by_profile[event.profile_guid].append(event)
+        return {guid: aggregate(measure, found) for guid, found in by_profile.items() if found}
 
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         looked_at = [event for event in self._all() if event.profile_associated_at]

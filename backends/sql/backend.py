@@ -9,9 +9,11 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.sql.selectable import Select
 
+from backends.aggregation import Aggregate, Measure
 from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event, Timestamp, now
+from backends.sql.aggregates import aggregate
 from backends.sql.changing import change
 from backends.sql.copy import copy_rows
 from backends.sql.engine import (
@@ -173,6 +175,10 @@ class SqlBackend(EventBackend):
     def discard(self, guids: Sequence[str]) -> None:
         if guids:
             self._transact(partial(_delete, guids=guids))
+
+    def aggregate(self, measure: Measure, profile_guids: Sequence[str]) -> dict[str, Aggregate]:
+        with self._reading() as connection:
+            return aggregate(connection, measure, profile_guids)
 
     def identifiers(self, limit: int, after: tuple[str, str] | None = None) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []

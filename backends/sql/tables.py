@@ -29,6 +29,13 @@ class Seen(Id):
     cache_ok = True
 
 
+class Address(Id):
+    """An IP address."""
+
+    length = 45
+    cache_ok = True
+
+
 class LongText(sa.types.TypeDecorator[str]):
     """Text of any length, compared exactly."""
 
@@ -60,7 +67,7 @@ events = sa.Table(
     sa.Column("message_id", Id),
     sa.Column("producer_guid", Id),
     sa.Column("profile_guid", Id),
-    sa.Column("ip_address", sa.String(45)),
+    sa.Column("ip_address", Address),
     sa.Column("type", Id, nullable=False),
     sa.Column("user_id", Id),
     sa.Column("anonymous_id", Id),
