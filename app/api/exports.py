@@ -1,7 +1,6 @@
 """Streaming an export: what breaks off can't be taken for complete, and can be gone on with."""
 
 import logging
-import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import BoundedSemaphore
@@ -13,6 +12,7 @@ from app.answers import ApiError
 from app.api.parameters import read_choice
 from app.api.reading import place
 from app.exporting.lines import CONTENT_TYPES, FORMS, ndjson
+from app.logs import kind_of
 from app.models import db
 from app.services import services
 from backends.base import Cursor
@@ -73,9 +73,7 @@ def _sent(first: bytes, rest: Iterator[bytes], form: str) -> Iterator[bytes]:
             count += piece.count(b"\n")
             yield piece
     except Exception as error:
-        # The error's own text, and what it came from, may have ids in it.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("an export broke off: %s\n%s", type(error).__qualname__, where)
+        log.error("an export broke off: %s", kind_of(error), exc_info=error)
         raise BrokenOff("see above") from None
     if form == "ndjson":
         yield ndjson([{"end": {"lines": count}}])

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, g, request
 
 from app import keys
-from app.answers import answer
+from app.answers import ApiError, answer
 from app.api.bodies import KeyChanges, NewKey, read_body
 from app.api.cursor import read_cursor, write_cursor
 from app.api.parameters import check_parameters, read_limit
@@ -35,6 +35,7 @@ def create() -> Response:
     body = read_body(NewKey())
     wanted = list(dict.fromkeys(body["permissions"]))
     _check_reach(wanted)
+    _check_rate(body.get("rate_limit"))
     row, key = keys.create_key(body["name"], wanted, body.get("origins", ()), body.get("rate_limit"))
     return _shown(row, key, 201)
 
@@ -53,7 +54,10 @@ def change(guid: str) -> Json:
     """Change the name, the origins or the rate limit; within ten seconds every process goes by them."""
     check_parameters([])
     _within_reach(guid)
-    changed = keys.change_key(guid, **read_body(KeyChanges()))
+    changes = read_body(KeyChanges())
+    if "rate_limit" in changes:
+        _check_rate(changes["rate_limit"])
+    changed = keys.change_key(guid, **changes)
     if changed is None:
         raise unknown("key", guid)
     return {"key": key_shape(changed)}
@@ -92,13 +96,23 @@ def _found(guid: str) -> ApiKey:
 
 def _within_reach(guid: str) -> None:
     """Refuse what concerns a key that may do more than the asking one: who rotates a key has it."""
-    _check_reach(_found(guid).permissions)
+    row = _found(guid)
+    _check_reach(row.permissions)
+    _check_rate(row.rate_limit)
 
 
 def _check_reach(permissions: list[str]) -> None:
     for permission in permissions:
         if permission not in g.key.permissions:
             raise forbidden(permission)
+
+
+def _check_rate(wanted: int | None) -> None:
+    """A key that has a rate limit gives no higher one, nor none: not to others, and not to itself."""
+    own = g.key.limit.per_minute if g.key.limit else None
+    if own is not None and (wanted is None or wanted > own):
+        message = f"this API key has a rate limit of {own} events a minute, and can give no higher one"
+        raise ApiError("forbidden", 403, message, {"rateLimit": own})
 
 
 def _shown(row: ApiKey, key: str, status: int) -> Response:

@@ -179,7 +179,7 @@ def test_an_export_that_breaks_in_the_middle_does_not_look_complete(
     assert b'"end"' not in received
     assert not received.endswith(b"0\r\n\r\n")
     log = (tmp_path / "log").read_text()
-    assert "an export broke off: BackendUnavailable" in log
+    assert "an export broke off: backends.errors.BackendUnavailable" in log
     assert "ann" not in log and "SELECT" not in log
 
 

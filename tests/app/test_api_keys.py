@@ -58,6 +58,23 @@ def test_a_key_grants_only_what_it_may_do_itself(app: Flask, reader: Reader) -> 
         assert len(list_keys()) == 1
 
 
+def test_a_key_with_a_rate_limit_gives_no_higher_one_not_even_to_itself(app: Flask) -> None:
+    with app.app_context():
+        row, key = create_key("limited", MANAGER, rate_limit=1000)
+        unlimited, _ = create_key("unlimited", ["events:write"])
+        own, other = row.guid, unlimited.guid
+    limited = Reader(app.test_client(), key)
+    make(limited, rateLimit=1000)
+    refused = [
+        limited.post("/keys", {"name": "x", "permissions": ["events:write"]}),
+        limited.post("/keys", {"name": "x", "permissions": ["events:write"], "rateLimit": 1001}),
+        limited.patch(f"/keys/{own}", {"rateLimit": None}),
+        limited.post(f"/keys/{other}/rotate"),
+    ]
+    assert [(one.status_code, one.json["error"]["details"]) for one in refused] == [(403, {"rateLimit": 1000})] * 4
+    assert limited.patch(f"/keys/{own}", {"rateLimit": 500}).status_code == 200
+
+
 @pytest.mark.parametrize("action", ["rotate", "revoke", "patch"])
 def test_a_key_that_may_do_more_is_out_of_reach(app: Flask, reader: Reader, action: str) -> None:
     with app.app_context():

@@ -77,6 +77,13 @@ def test_a_key_needs_a_name(app: Flask) -> None:
     assert run(app, "create").exit_code == 2
 
 
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/path", "https://user@shop.example", ""])
+def test_an_origin_that_no_browser_sends_is_refused(app: Flask, origin: str) -> None:
+    result = run(app, "create", "--name", "Web", "--origin", origin)
+    assert result.exit_code == 1
+    assert "https://shop.example" in result.output and "Traceback" not in result.output
+
+
 def test_a_name_that_is_too_long_is_refused(app: Flask) -> None:
     result = run(app, "create", "--name", "x" * 192)
     assert result.exit_code == 1

@@ -4,6 +4,7 @@ SwaggerUIBundle({
   dom_id: "#page",
   validatorUrl: null,
   persistAuthorization: false,
+  deepLinking: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,
 });
