@@ -1,5 +1,6 @@
 """create_app: the composition root."""
 
+import logging
 import os
 
 from flask import Flask
@@ -10,15 +11,18 @@ from app import api, cli, health, logs, reporting, tracing
 from app.answers import forbid_sniffing, register_errors
 from app.auth import KeyCache, NoSessions, load_key
 from app.config import ROOT, Settings
+from app.connections import request_client
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
 from app.metrics import routes as metrics
 from app.models import db
 from app.openapi import routes as openapi
 from app.services import Services
-from app.stream import EventStream, connect
+from app.stream import EventStream
 from backends.registry import open_backend
 from backends.sql.engine import database_url, engine_options
+
+log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -26,6 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ)
     logs.configure(settings.log_level, settings.log_format)
     reporting.start(settings)
+    if "DYNO" in os.environ and database_url(settings.database_url).get_backend_name() == "sqlite":
+        log.warning("SQLite on a Heroku dyno: its disk, and all that is stored, goes with the next restart; set DATABASE_URL")
     app = Flask(__name__, static_folder=None)
     url = database_url(settings.database_url)
     app.config["SECRET_KEY"] = settings.secret_key
@@ -33,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
-    stream = EventStream(connect(settings.redis_url), settings.buffer_max_bytes, settings.durable_ack)
+    stream = EventStream(request_client(settings), settings.buffer_max_bytes, settings.durable_ack)
     Services(settings, stream.client, stream, open_backend(settings.backend_url)).register(app)
     app.extensions["key_cache"] = KeyCache(load_key)
     app.extensions["acceptor"] = Acceptor(settings)

@@ -41,6 +41,7 @@ class Settings:
 
     database_url: str = field(default=f"sqlite:///{ROOT}/var/grouparoo.sqlite3", repr=False)
     redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    redis_tls_verify: bool = True
     event_backend_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     ingest_only: bool = False

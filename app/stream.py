@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rq import Queue
 
 from backends.event import Event
@@ -24,7 +22,6 @@ QUEUE = "events"
 DRAIN, SCAN, REPOINT, DELETE, EXPIRE = "drain", "scan", "repoint", "delete", "expire"
 """The worker's jobs, by the name of their function in worker.jobs: the app knows no more of the worker than that."""
 ENTRY_EVENTS = 500
-REDIS_TIMEOUT_S = 0.5
 MEMORY_SHARE = 0.7
 JOB_TIMEOUT_S = 20
 
@@ -103,16 +100,6 @@ def is_short(memory: Mapping[str, Any]) -> bool:
     """Whether Redis, by its INFO on memory, leaves too little room for RQ to drain the stream."""
     limit = memory.get("maxmemory", 0)
     return bool(limit) and memory["used_memory"] > MEMORY_SHARE * limit
-
-
-def connect(url: str) -> redis.Redis:
-    """A client that answers, or fails, within a second: one attempt, half a second each for connecting and reading."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def encode(events: Sequence[Event]) -> bytes:

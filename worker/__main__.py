@@ -18,6 +18,8 @@ from rq.job import Job
 from rq.registry import StartedJobRegistry
 
 from app import create_app
+from app.config import Settings
+from app.connections import job_client
 from app.logs import bound, kind_of, traceback_of
 from app.services import services
 from app.stream import QUEUE
@@ -84,14 +86,14 @@ def main() -> None:
         with bound(worker=name):
             log.info("worker started")
             while not stop_requested.is_set():
-                work(settings.redis_url, name)
+                work(settings, name)
                 stop_requested.wait(RESTART_S)
             log.info("worker stopped")
 
 
-def work(redis_url: str, name: str) -> None:
+def work(settings: Settings, name: str) -> None:
     """One life of an RQ worker."""
-    connection = redis.Redis.from_url(redis_url)
+    connection = job_client(settings)
     try:
         # Redis may not have heard of the end of our former life: RQ would refuse its name for a minute and more.
         connection.delete(f"{Worker.redis_worker_namespace_prefix}{name}")

@@ -9,6 +9,7 @@ from typing import cast
 import redis
 from flask import Flask, current_app
 
+from app.connections import job_client
 from app.identity.deletions import delete_events
 from app.identity.expiry import expire_events
 from app.identity.rule import Policy
@@ -47,7 +48,7 @@ def set_up(app: Flask, name: str) -> None:
     with app.app_context():
         shared = services()
         settings = shared.settings
-        client = redis.Redis.from_url(settings.redis_url)
+        client = job_client(settings)
         store = IdentityStore(db.engine, Policy(settings.shared_device_policy))
         meter = Meter()
         pipeline = Pipeline(store, shared.backend, settings.placeholders, meter)

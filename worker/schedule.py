@@ -11,6 +11,7 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import DuplicateJobError, StopRequested
 
 from app import create_app
+from app.connections import job_client
 from app.logs import kind_of
 from app.services import services
 from app.stream import JOB_TIMEOUT_S, QUEUE
@@ -60,7 +61,7 @@ def main() -> None:
     if settings.retention_days:
         schedule.append((jobs.wake_expire, EXPIRE_S))
     while True:
-        scheduler = Scheduler(redis.Redis.from_url(settings.redis_url), logging_level=logging.WARNING)
+        scheduler = Scheduler(job_client(settings), logging_level=logging.WARNING)
         for job, interval in schedule:
             scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
         try:
