@@ -40,7 +40,8 @@ def test_the_manifest_names_only_settings_that_there_are() -> None:
 
 def pinned() -> dict[str, str]:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
-    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines if line and line[0] != "#")}
+    pairs = [line.split("==") for line in lines if line and line[0] != "#"]
+    return {canonicalize_name(name): version for name, version in pairs}
 
 
 def wanted_by(requirements: list[str] | None) -> Iterator[Requirement]:
