@@ -224,12 +224,6 @@ class EventExplained(Answer):
     explanation = one(EventExplanation)
 
 
-class ProfileExplained(Answer):
-    """An explanation: of the profile, or of the event that was named."""
-
-    explanation: Field = fields.Raw(required=True)
-
-
 class ProfileAnswer(Answer):
     """One profile."""
 

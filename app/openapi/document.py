@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from app.api.shapes import Json
 from app.ingest import schemas as ingest
 from app.ingest.schemas import Converted, EventSchema
-from app.openapi.answers import Error
+from app.openapi.answers import Error, EventExplanation, ProfileExplanation
 from app.openapi.operations import JSON, OPEN, OPERATIONS, PERMISSIONS_INSIDE, Operation
 from app.openapi.queries import DATA
 from backends.event import MAX_ID_LENGTH
@@ -70,6 +70,9 @@ def make_document(app: Flask) -> Json:
         spec.components.security_scheme(name, scheme)
     spec.components.schema("Event", schema=EventSchema)
     spec.components.schema("Batch", {"anyOf": [_list_of_events(), _object_of_events()]})
+    spec.components.schema("ProfileExplanation", schema=ProfileExplanation)
+    spec.components.schema("EventExplanation", schema=EventExplanation)
+    spec.components.schema("ProfileExplained", _object(explanation={"anyOf": ["ProfileExplanation", "EventExplanation"]}))
     for status, about in ERRORS.items():
         spec.components.response(str(status), _answer(about, Error, (JSON,)) | _retry_after(status))
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -114,7 +117,7 @@ def _parameters(operation: Operation) -> list[Json]:
     return [*of_schema, DATA] if operation.takes_data else of_schema
 
 
-def _answer(about: str, shape: type[Schema] | None, content: tuple[str, ...]) -> Json:
+def _answer(about: str, shape: type[Schema] | str | None, content: tuple[str, ...]) -> Json:
     return {"description": about, "content": {one: {"schema": shape or _anything(one)} for one in content}}
 
 
@@ -143,8 +146,11 @@ def _list_of_events() -> Json:
 
 def _object_of_events() -> Json:
     sent_at = _CONVERTED[ingest.moment]
-    properties = {"events": _list_of_events(), "sentAt": sent_at}
-    return {"type": "object", "properties": properties, "required": ["events"]}
+    return {**_object(events=_list_of_events(), sentAt=sent_at), "required": ["events"]}
+
+
+def _object(**properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _converted(_converter: object, field: fields.Field[Any], **_: Any) -> Json:

@@ -16,11 +16,12 @@ NDJSON = "application/x-ndjson"
 class Operation:
     """One method of one route. `answers` are those that are no errors: JSON of this schema, or anything (None).
 
+    A schema may be named that app.openapi.document makes, where marshmallow has no word for it.
     `errors` are those besides the ones that every route with a key may answer.
     """
 
     tag: str
-    answers: Mapping[int, type[Schema] | None]
+    answers: Mapping[int, type[Schema] | str | None]
     errors: tuple[int, ...] = ()
     query: type[Schema] | None = None
     takes_data: bool = False
@@ -50,7 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "api.profiles.identifiers": Operation("profiles", {200: answers.Identifiers}, (400, 404)),
     "api.profiles.explain": Operation(
-        "profiles", {200: answers.ProfileExplained}, (400, 404), queries.ProfileExplanation
+        "profiles", {200: "ProfileExplained"}, (400, 404), queries.ProfileExplanation
     ),
     "api.profiles.export": Operation("profiles", {200: None}, (400, 404), queries.ProfileExport, content=(NDJSON,)),
     "api.profiles.merge": Operation(

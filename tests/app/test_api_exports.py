@@ -54,6 +54,12 @@ def test_an_export_has_every_event_newest_first_over_all_pages(app: Flask, reade
     assert found[0] == reader.json(f"/events/{events[-1].guid}")["event"]
 
 
+def test_asking_only_for_the_headers_of_an_export_takes_no_room(app: Flask, reader: Reader) -> None:
+    for _ in range(AT_ONCE + 1):
+        assert reader.client.head("/api/v1/events/export", headers=reader.headers, buffered=True).status_code == 200
+    assert exported(reader) == []
+
+
 def test_an_export_of_nothing_is_complete(reader: Reader) -> None:
     assert exported(reader) == []
     assert reader.get("/events/export", format="csv").text.splitlines() == [",".join(COLUMNS)]
