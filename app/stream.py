@@ -24,6 +24,7 @@ DRAIN, SCAN, REPOINT, DELETE, EXPIRE = "drain", "scan", "repoint", "delete", "ex
 ENTRY_EVENTS = 500
 MEMORY_SHARE = 0.7
 JOB_TIMEOUT_S = 20
+TEND_S = 15
 
 # A rate limit's window begins with the first use, and ends by itself.
 _SPEND = """

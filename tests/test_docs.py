@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OF_THE_PROCESSES = {"PORT", "WEB_CONCURRENCY", "WORKERS", "ACCESS_LOG", "VAR_DIR", "PROMETHEUS_MULTIPROC_DIR"}
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
+COMMAND = r"flask(?: --app app)? (?!--app)([a-z][a-z-]+)(?: ([a-z][a-z-]+))?"
+
 
 def test_every_setting_stands_in_the_table_and_nothing_else() -> None:
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
@@ -46,7 +48,7 @@ def test_every_link_and_script_is_there(document: str) -> None:
 def test_every_command_is_there(document: str) -> None:
     known = {command.name: command for command in COMMANDS}
 
-    for group, name in re.findall(r"bin/flask ([a-z-]+)(?: ([a-z-]+))?", (ROOT / document).read_text()):
+    for group, name in re.findall(COMMAND, (ROOT / document).read_text()):
         command = known[group]
         assert not isinstance(command, click.Group) or name in command.commands, f"bin/flask {group} {name}"
 

@@ -14,12 +14,11 @@ from app import create_app
 from app.connections import job_client
 from app.logs import kind_of
 from app.services import services
-from app.stream import JOB_TIMEOUT_S, QUEUE
+from app.stream import JOB_TIMEOUT_S, QUEUE, TEND_S
 from worker import jobs
 
 log = logging.getLogger("worker.schedule")
 
-TEND_S = 15
 EXPIRE_S = 3600
 RESTART_S = 1
 

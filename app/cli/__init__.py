@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import dead_letters, events, keys, operations, profiles, suppressions
+from app.cli import dead_letters, doctor, events, keys, operations, profiles, suppressions
 
 COMMANDS = (
     keys.group,
@@ -13,6 +13,7 @@ COMMANDS = (
     operations.release,
     operations.reindex,
     operations.status,
+    doctor.doctor,
 )
 
 
