@@ -104,8 +104,6 @@ class Soak:
         named = {"number": number, "seed": self.options.seed, "url": self.system.web.url, "key": self.system.key}
         named |= {"until": until, "journal": journal}
         command = [sys.executable, "-m", "bench.soak.client", *(f"--{name}={value}" for name, value in named.items())]
-        if self.system.postgres:
-            command.append("--poison")
         return Process(command, self.system.environ, self.system.directory / f"client-{number}.log")
 
     def _finish(self) -> None:
@@ -157,8 +155,11 @@ class Soak:
 
 def refuse_poison(system: SoakSystem) -> None:
     """Let the database refuse some events, so that there are dead letters to expect."""
-    if system.postgres:
-        with system.app.app_context(), db.engine.begin() as connection:
+    with system.app.app_context(), db.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            refusal = "BEGIN SELECT RAISE(ABORT, 'no poison'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER no_poison BEFORE INSERT ON events WHEN NEW.type = 'poison' {refusal}")
+        else:
             connection.exec_driver_sql("ALTER TABLE events ADD CONSTRAINT no_poison CHECK (type <> 'poison')")
 
 

@@ -28,7 +28,6 @@ def main() -> None:
     parser.add_argument("--key")
     parser.add_argument("--until", type=float, help="seconds since 1970")
     parser.add_argument("--journal", type=Path)
-    parser.add_argument("--poison", action="store_true", help="send some events that the database will refuse")
     given = parser.parse_args()
     app = create_app()
     journals = [Journal() for _ in range(THREADS)]
@@ -44,7 +43,7 @@ def live(given: argparse.Namespace, app: Flask, journal: Journal, thread: int) -
     for count in itertools.count():
         number = given.number * 1_000_000 + thread * 100_000 + count
         chance = random.Random(f"{given.seed} {number}")
-        is_poisoned = given.poison and chance.random() < 0.1
+        is_poisoned = chance.random() < 0.1
         life = HouseholdLife(number, chance, api, app, given.until + PATIENCE_S, is_poisoned)
         journal.households.append(life.record)
         life.live(given.until)

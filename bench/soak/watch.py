@@ -15,8 +15,8 @@ from worker.drain import ATTEMPTS, REASONS
 SAMPLE_S = 2.0
 WARM_S = 20.0
 MIB = 1024 * 1024
-OF_ONE = ("rq:job:", "rq:worker:", "rq:cron_scheduler:", "rq:execution:", "rq:executions:", "rq:results:")
-"""What RQ's keys of a single job, worker or scheduler begin with."""
+OF_ONE = ("rq:job:", "rq:worker:", "rq:cron_scheduler:", "rq:execution:", "rq:executions:", "rq:results:", "metrics:memory:")
+"""What the keys of a single job, worker or scheduler begin with."""
 
 
 class Growth(NamedTuple):
@@ -54,7 +54,9 @@ class MemoryWatch:
         found: dict[str, Growth] = {}
         for (role, pid), samples in self._samples.items():
             began, ended = samples[0][0], samples[-1][0]
-            warm = [size / MIB for at, size in samples if at >= began + WARM_S]
+            peak = max(size for _, size in samples)
+            # One that was paused while it started is no larger than Python for a while.
+            warm = [size / MIB for at, size in samples if at >= began + WARM_S and size > peak / 2]
             quarter = len(warm) // 4
             if quarter and ended - began > (found[role].age_s if role in found else 0):
                 first, last = statistics.mean(warm[:quarter]), statistics.mean(warm[-quarter:])

@@ -58,6 +58,22 @@ def test_a_worker_paused_in_the_middle_of_a_batch_loses_and_doubles_nothing(syst
     check(system.stored(), owners)
 
 
+def test_a_worker_paused_in_a_transaction_keeps_nobody_else_from_its_people(system: System) -> None:
+    sleeper, other = system.workers
+    sent, owners = visits(10_000)
+    send(system, sent, size=500)
+    sleeper.start()
+    pause_when(sleeper, lambda: has_open_writer(system))
+
+    other.start()
+    wait_until(lambda: system.wake(DRAIN) or system.redis.xlen(STREAM) == 0, TAKE_OVER_S, "the end of the drain")
+    sleeper.send(signal.SIGCONT)
+    sleeper.stop()
+
+    system.settle()
+    check(system.stored(), owners)
+
+
 def test_a_worker_paused_while_it_re_points_a_device_gives_no_event_to_whom_it_was_before(system: System) -> None:
     """Given a long-used device that ann's worker falls asleep over, when bob turns out to have had it before her."""
     sleeper, other = system.workers
@@ -79,6 +95,13 @@ def test_a_worker_paused_while_it_re_points_a_device_gives_no_event_to_whom_it_w
     of_bob = {one.profile_guid for one in stored if one.user_id == "bob"}
     assert len(stored) == 30_004
     assert {one.profile_guid for one in stored if one.user_id is None} == of_bob and len(of_bob) == 1
+
+
+def has_open_writer(system: System) -> bool:
+    """Whether a worker has written something that it has not committed, and computes."""
+    statement = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL"
+    with system.app.app_context(), db.engine.connect() as connection:
+        return connection.execute(sa.text(statement)).first() is not None
 
 
 def is_taken(system: System) -> bool:

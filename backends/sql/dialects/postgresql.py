@@ -15,6 +15,8 @@ from backends.sql.dialects.base import STATEMENT_TIMEOUT_S, Changes, Dialect, fi
 
 _SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+    # A worker that was frozen, or cut off, in a transaction keeps its locks no longer than others wait for them.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_TIMEOUT_S}s",
     "timezone": "UTC",
     "default_transaction_isolation": r"read\ committed",
 }
