@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from rich.console import Console
 
-from app.identity.decisions import deletions
+from app.identity.deletions import deletions
 from app.identity.store import repoints
 from app.models import db
 from app.services import services

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from app.identity.decisions import deletions
+from app.identity.deletions import deletions
 from app.identity.rule import DELETED
 from app.identity.store import repoints
 from app.identity.view import claims_table, merges
@@ -39,7 +39,7 @@ def check(households: Sequence[Household], stored: Sequence[Event]) -> Iterator[
     for event in stored:
         by_serial[event.data.get("serial", "")].append(event)
     known = {message.serial for _, message in messages(list(households))}
-    yield from (f"{event} was never sent" for serial in by_serial.keys() - known for event in by_serial[serial])
+    yield from (f"{tuple(event)} was never sent" for serial in by_serial.keys() - known for event in by_serial[serial])
     for household, message in messages(list(households)):
         yield from _check_count(household, message, by_serial[message.serial])
         for event in by_serial[message.serial]:
@@ -73,9 +73,9 @@ def _check_content(message: Message, event: Event) -> Iterator[str]:
     if message.is_sql:  # the row keeps what was written, placeholders too
         told, has = (told[0], *told[2:]), (has[0], *has[2:])
     if told != has or (message.guid or event.guid) != event.guid:
-        yield f"{event} is not as it was sent: {message}"
+        yield f"{tuple(event)} is not as it was sent: {message}"
     if not any(_fits(event, message.is_sql, *times) for times in message.times):
-        yield f"{event} has another time than was sent: {message}"
+        yield f"{tuple(event)} has another time than was sent: {message}"
 
 
 def _fits(event: Event, is_sql: bool, occurred: int | None, sent: int | None) -> bool:
@@ -94,7 +94,7 @@ def _check_dead_letters(households: Sequence[Household]) -> Iterator[str]:
     for guid in sorted(letters.keys() - poison):
         event = Event(*letters[guid].event)
         if event.message_id not in may_be:
-            yield f"{event} is a dead letter: {letters[guid].reason}"
+            yield f"{tuple(event)} is a dead letter: {letters[guid].reason}"
 
 
 def _check_owners(households: Sequence[Household], by_serial: dict[str, list[Event]]) -> Iterator[str]:
@@ -116,12 +116,12 @@ def _check_owners(households: Sequence[Household], by_serial: dict[str, list[Eve
         for event in facts.events.values():
             owner = facts.owner_of(event)
             if (owner is None) != (event.profile_guid is None):
-                yield f"{event} should be on the profile of {owner}"
+                yield f"{tuple(event)} should be on the profile of {owner}"
             if owner and event.profile_guid:
                 home = homes.setdefault(owner, event.profile_guid)
                 other = owners.setdefault(event.profile_guid, owner)
                 if home != event.profile_guid or other != owner:
-                    yield f"{event} of {owner} is on {event.profile_guid} of {other}; others of {owner} on {home}"
+                    yield f"{tuple(event)} of {owner} is on {event.profile_guid} of {other}; others of {owner} on {home}"
         yield from _check_merges(household, {row.guid for row in rows})
 
 
@@ -138,7 +138,7 @@ def _check_left_open() -> Iterator[str]:
             for row in connection.execute(sa.select(table).limit(100)):
                 yield f"{name} still has {tuple(row)}"
     for event in services().backend.find(EventQuery(looked_at=False), 100):
-        yield f"{event} has not been looked at"
+        yield f"{tuple(event)} has not been looked at"
 
 
 def _ms(moment: str) -> int:
