@@ -122,7 +122,8 @@ def test_an_answer_of_500_says_under_which_id_the_log_has_more(
 
 def test_settings_are_shown_without_passwords() -> None:
     url = f"postgresql://me:{SECRET}@host/x"
-    settings = Settings(url, f"redis://:{SECRET}@host/0", url, secret_key=SECRET, sentry_dsn=f"https://{SECRET}@host/1")
+    places = {"database_url": url, "event_backend_url": url, "redis_url": f"redis://:{SECRET}@host/0"}
+    settings = Settings(**places, secret_key=SECRET, sentry_dsn=f"https://{SECRET}@host/1")
 
     assert SECRET not in repr(settings)
 
