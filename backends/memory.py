@@ -40,16 +40,16 @@ class MemoryBackend(EventBackend):
         return self.events.get(guid)
 
     def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
-        found = [event for event in self._all() if _matches(query, event)]
+        found = [event for event in self._all() if matches(query, event)]
         found.sort(key=_place, reverse=True)
         return [event for event in found if after is None or _place(event) < after][:limit]
 
     def count(self, query: EventQuery, at_most: int | None = None) -> int:
-        found = sum(_matches(query, event) for event in self._all())
+        found = sum(matches(query, event) for event in self._all())
         return found if at_most is None else min(found, at_most)
 
     def volume(self, query: EventQuery, interval: str) -> dict[Timestamp, int]:
-        found = [event for event in self._all() if _matches(query, event)]
+        found = [event for event in self._all() if matches(query, event)]
         return dict(Counter(interval_start(event.occurred_at, interval) for event in found))
 
     def types(self) -> list[str]:
@@ -146,7 +146,8 @@ def _is_selected(assignment: Assignment, event: Event) -> bool:
     return whose and not early and not late
 
 
-def _matches(query: EventQuery, event: Event) -> bool:
+def matches(query: EventQuery, event: Event) -> bool:
+    """Whether the query selects the event."""
     exact = ("type", "profile_guid", "user_id", "anonymous_id")
     return (
         all(getattr(query, name) in (None, getattr(event, name)) for name in exact)

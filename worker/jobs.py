@@ -14,6 +14,7 @@ from app.identity.deletions import delete_events
 from app.identity.expiry import expire_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore
+from app.live import Announcer
 from app.metrics.meter import Meter
 from app.models import db
 from app.services import services
@@ -51,7 +52,7 @@ def set_up(app: Flask, name: str) -> None:
         client = job_client(settings)
         store = IdentityStore(db.engine, Policy(settings.shared_device_policy))
         meter = Meter()
-        pipeline = Pipeline(store, shared.backend, settings.placeholders, meter)
+        pipeline = Pipeline(store, shared.backend, settings.placeholders, meter, Announcer(client))
         consumer = Consumer(client, name)
         app.extensions["workbench"] = Workbench(
             client,

@@ -1,15 +1,16 @@
 """Pipeline: what is done with a batch of events, step by step (03-identity, "Carrying it out")."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from app.identity.deletions import without_deleted
 from app.identity.repoints import Repointer
 from app.identity.store import Assigned, IdentityStore
 from app.identity.suppressions import count_refused, refused_by
 from app.identity.view import Pair
+from app.live import Announcer
 from app.metrics.meter import Meter, Stopwatch
-from backends.base import Association, EventBackend
+from backends.base import Association, EventBackend, EventQuery
 from backends.event import Event
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,17 @@ class Pipeline:
     """Each step may be repeated; a crash between any two of them is made good by doing the batch again."""
 
     def __init__(
-        self, store: IdentityStore, backend: EventBackend, placeholders: frozenset[str], meter: Meter | None = None
+        self,
+        store: IdentityStore,
+        backend: EventBackend,
+        placeholders: frozenset[str],
+        meter: Meter | None = None,
+        announcer: Announcer | None = None,
     ) -> None:
         self.store = store
         self.backend = backend
         self.meter = meter or Meter()
+        self.announcer = announcer
         self.repointer = Repointer(store, backend, placeholders)
 
     def store_events(self, events: Sequence[Event]) -> list[Pair]:
@@ -44,6 +51,7 @@ class Pipeline:
             noted = self.verify(assigned, new)
         log.info("stored events", extra={"events": len(events), "new": len(new), "seconds": stopwatch.seconds()})
         self.meter.add("stored", len(new))
+        self._announce(lambda: [event for event in reversed(assigned.events) if event.guid in new])
         self.meter.add("known", len(events) - len(batch) + len(assigned.events) - len(new))
         return noted
 
@@ -54,10 +62,12 @@ class Pipeline:
         self.backend.discard([event.guid for event in events if event.guid not in kept])
         assigned = self.identify(admitted)
         found = [Association(event.guid, event.profile_guid, event.user_id, event.anonymous_id) for event in assigned.events]
-        associated = len(self.backend.associate(found))
-        log.info("associated rows from outside", extra={"rows": associated})
-        self.meter.add("scanned", associated)
-        return self.verify(assigned, kept)
+        associated = self.backend.associate(found)
+        log.info("associated rows from outside", extra={"rows": len(associated)})
+        self.meter.add("scanned", len(associated))
+        noted = self.verify(assigned, kept)
+        self._announce(lambda: self.backend.find(EventQuery(guids=list(associated)), len(associated)) if associated else [])
+        return noted
 
     def admit(self, events: Sequence[Event]) -> list[Event]:
         """The events without those of people deleted since, and without those of suppressed ids, which are counted."""
@@ -68,6 +78,10 @@ class Pipeline:
             self.store.transact(lambda connection: count_refused(connection, refused))
             self.meter.add("suppressed", len(refused))
         return [event for event in kept if event.guid not in refused]
+
+    def _announce(self, stored: Callable[[], Sequence[Event]]) -> None:
+        if self.announcer:
+            self.announcer.announce(stored)
 
     def identify(self, events: Sequence[Event]) -> Assigned:
         """Step 1."""

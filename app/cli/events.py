@@ -1,5 +1,6 @@
-"""`flask events`: import files, and look at one event."""
+"""`flask events`: import and export them, look at one, or at all as they are stored."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -8,13 +9,18 @@ from flask.cli import AppGroup
 from app.api.explaining import explain_event
 from app.api.reading import find_event
 from app.api.shapes import event_shape
+from app.cli.exporting import export
+from app.cli.filtering import Moment, selecting
 from app.cli.importing import run_import
+from app.cli.tailing import tail
 from app.cli.terminal import fail, show_record
+from app.exporting.lines import FORMS
 from app.importing.mapping import ColumnMapping, InvalidMapping
 from app.importing.producer import UnknownProducer, import_producer
 from app.importing.source import Source
+from backends.base import EventQuery
 
-group = AppGroup("events", help="Import events, and look at them.")
+group = AppGroup("events", help="Import events, export them, and look at them.")
 
 
 @group.command("import")
@@ -57,6 +63,38 @@ def show(guid: str) -> None:
     show_record(event_shape(*found))
     if found.state == "stored":
         show_record({"explanation": explain_event(found.event)})
+
+
+@group.command("export")
+@selecting
+@click.option("--from", "since", type=Moment(), help="Only events that occurred then or later.")
+@click.option("--to", "until", type=Moment(), help="Only events that occurred before.")
+@click.option("--format", "form", type=click.Choice(FORMS), default="ndjson", show_default=True)
+@click.option("--after", metavar="GUID", help="Go on behind this event: the last that a broken export wrote.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; added to with --after.")
+def export_events(
+    query: EventQuery, since: str | None, until: str | None, form: str, after: str | None, output: Path | None
+) -> None:
+    """Write events, newest first.
+
+    Example: flask --app app events export --type purchase --format csv --output purchases.csv
+    """
+    export(replace(query, since=since, until=until), form, after, output)
+
+
+@group.command("tail")
+@selecting
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+@click.option("--limit", type=click.IntRange(1), help="End after so many.")
+def tail_events(query: EventQuery, as_json: bool, limit: int | None) -> None:
+    """Show events as they are stored, until Ctrl-C.
+
+    Example: flask --app app events tail --type purchase
+    """
+    try:
+        tail(query, as_json, limit)
+    except KeyboardInterrupt:
+        click.echo(err=True)
 
 
 def _form_of(file: Path) -> str:

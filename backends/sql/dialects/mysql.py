@@ -35,8 +35,8 @@ _SETTINGS = (
 READ_TIMEOUT_S = STATEMENT_TIMEOUT_S + 1
 """For how long an answer is waited for; longer than a statement may take."""
 
-_REFUSED = {1118, 1153, 1264, 1265, 1292, 1366, 1406, 3140, 3819, 4025}
-"""Too long, out of range, no such text, against a CHECK, more than a packet holds."""
+_REFUSED = {1118, 1153, 1264, 1265, 1292, 1366, 1406, 1644, 3140, 3819, 4025}
+"""Too long, out of range, no such text, against a CHECK, more than a packet holds; 1644: said by somebody's own trigger."""
 
 _NOT_READY = {1049, 1054, 1142, 1146}
 """A missing database, column, privilege or table: what setup(), or an administrator, will mend."""

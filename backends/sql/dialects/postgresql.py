@@ -27,6 +27,9 @@ _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count"
 _NOT_READY = {"42P01", "42703", "3F000", "42501"}
 """SQLSTATEs of a missing table, column or schema, or privilege: what setup(), or an administrator, will mend."""
 
+_REFUSED = {"54", "P0"}
+"""Classes of SQLSTATEs: program limit exceeded; raised by somebody's own trigger."""
+
 _DISCREET = {"08", "28", "3D", "3F", "40", "42", "53", "55", "57", "58"}
 """Classes of SQLSTATEs (PostgreSQL manual, appendix A) whose messages name tables, users and files, but no values."""
 
@@ -68,7 +71,7 @@ class Postgresql(Dialect):
         return f"{kind}: {first_line(error)}" if state[:2] in _DISCREET else f"{kind} (SQLSTATE {state or 'unknown'})"
 
     def is_refusal(self, error: sa.exc.DBAPIError) -> bool:
-        return super().is_refusal(error) or _sqlstate(error).startswith("54")  # "program limit exceeded"
+        return super().is_refusal(error) or _sqlstate(error)[:2] in _REFUSED
 
     def is_deadlock(self, error: sa.exc.DBAPIError) -> bool:
         return _sqlstate(error) in _DEADLOCK
