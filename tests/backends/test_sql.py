@@ -209,6 +209,21 @@ class TestPeopleWhoWriteSql:
         assert [event.guid for event in backend.find(EventQuery(since=moment), 9)] == [before.guid]
 
 
+TRIGGERS = {
+    "postgresql": [
+        "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'no'; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER no BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.type = 'forbidden') EXECUTE FUNCTION refuse()",
+    ],
+    "mysql": [
+        "CREATE TRIGGER no BEFORE INSERT ON events FOR EACH ROW"
+        " IF NEW.type = 'forbidden' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF"
+    ],
+    "sqlite": [
+        "CREATE TRIGGER no BEFORE INSERT ON events WHEN NEW.type = 'forbidden' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    ],
+}
+
+
 class TestRefusal:
     def test_an_event_that_does_not_fit_takes_its_batch_along(self, server: SqlBackend) -> None:
         with pytest.raises(EventsRefused, match="too long"):
@@ -231,6 +246,16 @@ class TestRefusal:
 
         assert backend.count(EventQuery()) == 0
         backend.close()
+
+    def test_what_somebodys_own_trigger_refuses_is_refused(self, backend: SqlBackend) -> None:
+        for statement in TRIGGERS[backend.dialect]:
+            sql(backend, statement)
+
+        with pytest.raises(EventsRefused):
+            backend.save([an_event(), an_event(type="forbidden")])
+
+        assert backend.count(EventQuery()) == 0
+        assert backend.save([an_event(guid="evt_1")]) == {"evt_1"}
 
     def test_data_that_is_there_without_its_event_refuses_it(self, backend: SqlBackend) -> None:
         event = an_event(data={"k": "v"})
