@@ -8,13 +8,11 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from app.identity.plan import Changes
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
-from app.identity.store import IdentityStore, lock_identifiers, note_repoints, write_changes
-from app.identity.view import KINDS, Pair, claims_table, identifiers, merges, roots_of
+from app.identity.store import IdentityStore, lock_identifiers, note_repoints, note_stored
+from app.identity.view import Pair, claims_table, merges, roots_of
 from backends.base import EventBackend
 from backends.event import new_guid, now
-from backends.sql.rows import among
 
 BEFORE_ALL_EVENTS = "0001-01-01T00:00:00.000Z"
 """The time of a claim that somebody stated: before all others (03-identity, "Merges")."""
@@ -43,7 +41,7 @@ def reindex(store: IdentityStore, backend: EventBackend, tell: Callable[[int], N
     """Let every identifier of the stored events be recomputed; `tell` hears how many were noted. Returns how many in all."""
     total, after = 0, None
     while found := backend.identifiers(chunk, after):
-        store.transact(partial(_note_all, found=found))
+        store.transact(partial(note_stored, pairs=found))
         total, after = total + len(found), found[-1]
         tell(total)
     return total
@@ -85,17 +83,3 @@ def _note_below(connection: sa.Connection, source: Pair) -> None:
     users = subtree(connection, [source[1]])
     devices = devices_claimed_by(connection, users)
     note_repoints(connection, [*(("user", user) for user in users), *(("anonymous", device) for device in devices)])
-
-
-def _note_all(connection: sa.Connection, found: list[Pair]) -> None:
-    wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in found})
-    statement = sa.select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.kind.in_(KINDS), wanted)
-    known = {(row.kind, row.value) for row in connection.execute(statement)}
-    changes = Changes(repoints=found)
-    for kind, value in found:
-        if (kind, value) not in known:
-            home = new_guid("pro") if kind == "user" else None
-            changes.identifiers.append((kind, value, home))
-            if home:
-                changes.profiles.append((home, kind, value))
-    write_changes(connection, changes)

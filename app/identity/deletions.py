@@ -3,19 +3,20 @@
 Every step may be repeated: the deletion is a row until nothing of it can come any more (03-identity, "Deletions").
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
+from app.identity.repoints import has_events
 from app.identity.rule import DELETED
-from app.identity.store import IdentityStore, lock_identifiers, note_repoints, profiles, remember_claims
+from app.identity.store import IdentityStore, lock_identifiers, note_repoints, note_stored, profiles, remember_claims
 from app.identity.suppressions import write_suppressions
 from app.identity.view import Pair, claims_table, identifiers, merges, read_view
 from app.models import DeadLetter, Deletion
-from backends.base import Assignment, EventBackend, EventQuery
+from backends.base import Assignment, EventBackend
 from backends.event import Event, Timestamp, new_guid, now
 from backends.sql.rows import among
 
@@ -43,8 +44,7 @@ def delete_events(store: IdentityStore, backend: EventBackend, limit: int, oldes
         if backend.delete(_assignments(row.users, row.devices), limit, created_until=row.created_at) >= limit:
             return True
         if oldest_waiting > row.created_at:
-            gone = [user for user in row.users if not _has_events(backend, user)]
-            store.transact(_completion(row, gone))
+            _complete(store, backend, row)
     return False
 
 
@@ -124,17 +124,19 @@ def _drop_dead_letters(connection: sa.Connection, row: sa.Row[Any]) -> None:
     connection.execute(sa.delete(dead_letters).where(dead_letters.c.guid.in_(doomed)))
 
 
-def _completion(row: sa.Row[Any], gone: list[str]) -> Callable[[sa.Connection], None]:
-    def complete(connection: sa.Connection) -> None:
-        _forget(connection, [("user", user) for user in gone])
-        note_repoints(connection, [("anonymous", device) for device, *_ in row.devices])
-        connection.execute(sa.delete(deletions).where(deletions.c.guid == row.guid))
+def _complete(store: IdentityStore, backend: EventBackend, row: sa.Row[Any]) -> None:
+    """1. Forget once more whom a batch that was under way has made known again. 2. But they may be back with new events,
+    saved at this moment: those get a home again; a batch that saves later notices it (IdentityStore.verify). 3. It is done."""
+    gone = [("user", user) for user in row.users if not has_events(backend, ("user", user))]
+    store.transact(lambda connection: _forget(connection, gone))
+    back = [pair for pair in gone if has_events(backend, pair)]
+    store.transact(partial(_finish, row=row, back=back))
 
-    return complete
 
-
-def _has_events(backend: EventBackend, user: str) -> bool:
-    return backend.count(EventQuery(user_id=user), at_most=1) > 0
+def _finish(connection: sa.Connection, row: sa.Row[Any], back: list[Pair]) -> None:
+    note_stored(connection, back)
+    note_repoints(connection, [("anonymous", device) for device, *_ in row.devices])
+    connection.execute(sa.delete(deletions).where(deletions.c.guid == row.guid))
 
 
 def _is_deleted(event: Event, row: sa.Row[Any]) -> bool:

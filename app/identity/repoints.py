@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from app.identity.placeholders import is_placeholder
 from app.identity.rule import DELETED
-from app.identity.store import IdentityStore, LostRace, lower_claims, repoints
+from app.identity.store import IdentityStore, LostRace, known_identifiers, lower_claims, note_stored, repoints
 from app.identity.view import KINDS, Pair, View, claims_table, identifiers, read_view
 from app.models import Profile
-from backends.base import Assignment, EventBackend
+from backends.base import Assignment, EventBackend, EventQuery
 from backends.event import Timestamp, new_guid, now, timestamp
 from backends.sql.changing import change
 from backends.sql.rows import among, rows
@@ -108,12 +108,21 @@ class Repointer:
         connection.execute(sa.update(repoints).where(ours).values(taken_until=None))
 
     def _recompute(self, taken: Sequence[Pair]) -> list[Assignment]:
-        """1. Claims of the devices from the stored events. 2. The owners by the rule. 3. Who should have which events."""
+        """1. Who was forgotten, and has events again, gets a home. 2. Claims of the devices from the stored events.
+        3. The owners by the rule. 4. Who should have which events."""
+        self._welcome_back(taken)
         devices = {value for kind, value in taken if kind == "anonymous"}
         users = {value for kind, value in taken if kind == "user"}
         sightings = self.backend.first_sightings(sorted(devices)) if devices else {}
         told = {pair: seen for pair, seen in sightings.items() if self._is_claim(pair)}
         return self.store.transact(lambda connection: self._owners(connection, devices, users, told))
+
+    def _welcome_back(self, taken: Sequence[Pair]) -> None:
+        with self.store.reading() as connection:
+            known = known_identifiers(connection, taken)
+        back = [pair for pair in taken if pair not in known and has_events(self.backend, pair)]
+        if back:
+            self.store.transact(lambda connection: note_stored(connection, back))
 
     def _is_claim(self, pair: Pair) -> bool:
         return pair[0] != pair[1] and not is_placeholder(pair[1], self.placeholders)
@@ -129,6 +138,13 @@ class Repointer:
             if home := view.homes.get(("user", view.root(user))):
                 assignments.append(Assignment(home, user_id=user))
         return assignments
+
+
+def has_events(backend: EventBackend, pair: Pair) -> bool:
+    """Whether there is an event of that identifier."""
+    kind, value = pair
+    query = EventQuery(user_id=value) if kind == "user" else EventQuery(anonymous_id=value)
+    return backend.count(query, at_most=1) > 0
 
 
 def _device_assignments(connection: sa.Connection, view: View, device: str) -> list[Assignment]:

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from app.identity.plan import Changes, plan
 from app.identity.rule import Policy
-from app.identity.view import Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
+from app.identity.view import KINDS, Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
 from app.models import Profile, Repoint
 from backends.errors import BackendUnavailable
-from backends.event import Event, now
+from backends.event import Event, new_guid, now
 from backends.sql.engine import dialect_of, is_deadlock, is_outage, outage_text, reading, writing
-from backends.sql.rows import rows
+from backends.sql.rows import among, rows
 
 profiles = sa.inspect(Profile).local_table
 repoints = sa.inspect(Repoint).local_table
@@ -62,8 +62,9 @@ class IdentityStore:
         """
         doubtful = [event for event in assigned.events if event.guid not in stored]
         with self.reading() as connection:
-            # A home changes its owner only together with a claim: it is enough to look at the facts.
-            if not read_facts(connection, self.policy, *_ids_of(assigned.events)).has_facts_of(assigned.view):
+            # A home changes its owner only together with a claim, or goes with a deleted person.
+            facts = read_facts(connection, self.policy, *_ids_of(assigned.events))
+            if not facts.has_facts_of(assigned.view) or not self._have_homes(connection, assigned.events):
                 view = self._view(connection, assigned.events)
                 homes = view.profiles_of(assigned.events)
                 for event, home in zip(assigned.events, homes, strict=True):
@@ -110,6 +111,13 @@ class IdentityStore:
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
         return read_view(connection, self.policy, *_ids_of(events))
+
+    @staticmethod
+    def _have_homes(connection: sa.Connection, events: Sequence[Event]) -> bool:
+        """Whether the profiles of all these events are somebody's home still."""
+        guids = {event.profile_guid for event in events if event.profile_guid is not None}
+        homes = sa.select(sa.func.count()).where(among(connection.dialect.name, identifiers.c.home, guids))
+        return not guids or connection.scalar(homes) == len(guids)
 
     @staticmethod
     def _has_lost_claim(view: View, event: Event) -> bool:
@@ -183,6 +191,26 @@ def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[P
         if connection.execute(sa.select(identifiers.c.value).where(here).with_for_update()).first():
             known.append((kind, value))
     return known
+
+
+def known_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
+    """Those of these identifiers, (kind, value), that there are; and others of the same values."""
+    wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in pairs})
+    statement = sa.select(identifiers.c.kind, identifiers.c.value).where(identifiers.c.kind.in_(KINDS), wanted)
+    return {(kind, value) for kind, value in connection.execute(statement)}
+
+
+def note_stored(connection: sa.Connection, pairs: Sequence[Pair]) -> None:
+    """Note for re-pointing identifiers of which events are stored; who is not known, or not any more, becomes so."""
+    known = known_identifiers(connection, pairs)
+    changes = Changes(repoints=list(pairs))
+    for kind, value in pairs:
+        if (kind, value) not in known:
+            home = new_guid("pro") if kind == "user" else None
+            changes.identifiers.append((kind, value, home))
+            if home:
+                changes.profiles.append((home, kind, value))
+    write_changes(connection, changes)
 
 
 def note_repoints(connection: sa.Connection, noted: Iterable[Pair]) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from app.retention import Retention
 from app.services import services
 from backends.base import EventQuery
 from backends.event import Event, derived_event_guid, timestamp
+from backends.memory import MemoryBackend
 from tests.app.identity.oracle import Facts, Owner
 from worker.pipeline import Pipeline
 
@@ -214,3 +215,51 @@ def test_workers_side_by_side_agree_with_the_definition(app: Flask) -> None:
         worker.settle()
 
         worker.check()
+
+
+class Interrupted(MemoryBackend):
+    """A backend where somebody else does something at the moment when events are counted, before or after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], object]] = []
+        self.is_after = True
+
+    def count(self, query: EventQuery, at_most: int | None = None) -> int:
+        if not self.meanwhile:
+            return super().count(query, at_most)
+        work = self.meanwhile.pop(0)
+        found = super().count(query, at_most) if self.is_after else None
+        work()
+        return super().count(query, at_most) if found is None else found
+
+
+@pytest.mark.parametrize("device", [None, "phone"])
+@pytest.mark.parametrize("moment", ["before the count", "after the count", "after the next count", "after it all"])
+def test_who_comes_back_while_their_deletion_ends_has_a_home(quick_app: Flask, device: str | None, moment: str) -> None:
+    """Given an event accepted after a deletion, whose profile is chosen already, when it is stored while the deletion ends."""
+    emptied()
+    backend = Interrupted()
+    store = IdentityStore(db.engine, Policy.SEPARATE)
+    pipeline = Pipeline(store, backend, frozenset())
+    pipeline.store_events([made_event(1, 1, "ann", "laptop")])
+    ann = profiles.find_by(store, "user", "ann")
+    assert ann
+    deletions.delete(store, ann)
+    with_new_time = made_event(2, 2, "ann", device)._replace(created_at=LATER)
+    assigned = pipeline.identify([with_new_time])
+
+    def save() -> None:
+        pipeline.settle(pipeline.verify(assigned, pipeline.save(assigned.events)))
+
+    backend.is_after = moment != "before the count"
+    backend.meanwhile = {"after the next count": [list, save], "after it all": []}.get(moment, [save])
+    deletions.delete_events(store, backend, 10, "9999-12-31T00:00:00.000Z")
+    if moment == "after it all":
+        save()
+    for _ in range(5):
+        pipeline.repointer.work_off(10)
+
+    (event,) = backend.find(EventQuery(), 9)
+    home = profiles.find_by(store, "user", "ann")
+    assert home and event.profile_guid == home.guid
