@@ -1,6 +1,9 @@
 """gunicorn's settings for a service of small JSON requests. Named in the Procfile; reads PORT and WEB_CONCURRENCY."""
 
+import ctypes
 import os
+import signal
+import sys
 import tempfile
 from contextlib import suppress
 from datetime import timedelta
@@ -25,6 +28,9 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
 loglevel = "warning"
 accesslog = "-" if os.environ.get("ACCESS_LOG") == "1" else None
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn is not annotated
@@ -74,7 +80,8 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """In the worker: note who it is."""
+    """In the worker: end with the master, and note who it is."""
+    _die_with_parent()
     os.environ["METRICS_SLOT"] = str(worker.metrics_slot)
     _pid_file(worker).write_text(str(os.getpid()))
 
@@ -91,6 +98,12 @@ def on_exit(server: Any) -> None:
         _clean()
         with suppress(OSError):
             os.rmdir(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
+
+def _die_with_parent() -> None:
+    """Workers of a master that was killed would hold its port for as long as a client keeps a connection open."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _pid_file(worker: Any) -> Path:

@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 from honcho.environ import parse_procfile
@@ -20,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.config import Settings
-from tests.servers import ROOT, Postgres, Valkey, free_port, wait_until
+from tests.servers import ROOT, Postgres, Valkey, Web, free_port, wait_until
 
 MANIFEST = json.loads((ROOT / "app.json").read_text())
 PROCESSES = parse_procfile((ROOT / "Procfile").read_text()).processes
@@ -180,3 +183,31 @@ def test_web_processes_may_take_events_and_nothing_else(folder: Path, postgres_u
     assert sent.status_code == 202
     assert set(answers.values()) == {200, 404}
     assert [path for path, status in answers.items() if status == 200] == ["/health/live", "/health/ready", "/metrics"]
+
+
+def ask_on(url: str) -> None:
+    """Ask on one connection until nobody answers."""
+    with requests.Session() as client, suppress(requests.RequestException):
+        while client.get(url, timeout=5).ok:
+            pass
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(180)
+def test_a_killed_web_process_leaves_the_port_to_its_successor(folder: Path, redis_url: str) -> None:
+    """Given a client that goes on asking, when gunicorn's master is killed, then its workers end with it."""
+    environ = {"DATABASE_URL": f"sqlite:///{folder}/app.sqlite3", "REDIS_URL": redis_url, "WEB_CONCURRENCY": "2"}
+    web = Web({**os.environ, **environ})
+    web.start()
+    workers = psutil.Process(web.pid).children(recursive=True)
+    with ThreadPoolExecutor(4) as clients:
+        asking = [clients.submit(ask_on, f"{web.url}/health/live") for _ in range(4)]
+        wait_until(lambda: all(client.running() for client in asking), what="the clients")
+        web.kill()
+
+        _, alive = psutil.wait_procs(workers, timeout=10)
+
+    web.start()
+    web.stop()
+    assert len(workers) >= 2
+    assert alive == []

@@ -224,6 +224,12 @@ TRIGGERS = {
 }
 
 
+IDLE_TRANSACTIONS = {
+    "postgresql": ("SHOW idle_in_transaction_session_timeout", "15s"),
+    "mysql": ("SELECT @@idle_transaction_timeout", 15),
+}
+
+
 class TestRefusal:
     def test_an_event_that_does_not_fit_takes_its_batch_along(self, server: SqlBackend) -> None:
         with pytest.raises(EventsRefused, match="too long"):
@@ -236,6 +242,12 @@ class TestRefusal:
             server.save([an_event(), an_event(data={"k": "\ud800"})])
 
         assert server.count(EventQuery()) == 0
+
+    def test_the_server_ends_a_transaction_that_nobody_goes_on_with(self, server: SqlBackend) -> None:
+        """A worker that is frozen in the middle of one would hold up the others for as long as it is."""
+        question, expected = IDLE_TRANSACTIONS[server.dialect]
+
+        assert sql(server, question)[0][0] == expected
 
     def test_a_nul_is_refused_where_there_is_none(self, postgres_url: str) -> None:
         backend = SqlBackend.open(postgres_url)

@@ -25,7 +25,8 @@ _SETTINGS = (
     # MySQL rounds what is finer than a millisecond unless it is told to cut it off, as MariaDB does.
     f", sql_mode = CONCAT('{_SQL_MODE}' /*!80000 , ',TIME_TRUNCATE_FRACTIONAL' */)"
     f", innodb_lock_wait_timeout = {STATEMENT_TIMEOUT_S - 1}, lock_wait_timeout = {STATEMENT_TIMEOUT_S - 1}"
-    f" /*M! , max_statement_time = {STATEMENT_TIMEOUT_S}, in_predicate_conversion_threshold = 0"
+    f" /*M! , max_statement_time = {STATEMENT_TIMEOUT_S}, idle_transaction_timeout = {STATEMENT_TIMEOUT_S}"
+    ", in_predicate_conversion_threshold = 0"
     f", collation_connection = {MARIADB_EXACT} */"
     # MySQL's limit is for SELECT only; a write's is that of the connection, READ_TIMEOUT_S.
     f" /*!80000 , max_execution_time = {STATEMENT_TIMEOUT_S * 1000}, range_optimizer_max_mem_size = 0"
