@@ -167,6 +167,10 @@ class EventStream:
         age = time.time() - int(oldest[0][0].split(b"-")[0]) / 1000 if oldest else 0.0
         return Depth(entries, int(size or 0), max(0.0, age))
 
+    def is_empty(self) -> bool:
+        """Whether no event waits to be stored."""
+        return self.client.xlen(STREAM) == 0
+
     def waiting_events(self, entries: int = 10_000) -> int:
         """How many events wait, counted in the newest `entries` entries and estimated beyond."""
         counted = seen = 0

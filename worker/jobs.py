@@ -25,9 +25,8 @@ from worker.consumer import Consumer
 from worker.drain import Drain
 from worker.pipeline import Pipeline
 from worker.scan import Scan
-from worker.stopping import Slice
+from worker.turn import Turn
 
-REPOINT_SLICE_S = 5
 REPOINT_CHUNK = 2000
 EXPIRE_CHUNK = 1000
 
@@ -79,40 +78,40 @@ def scan() -> None:
 def repoint() -> None:
     """Move events to where they belong now, in chunks."""
     with _doing(REPOINT) as bench:
-        time_left = Slice(REPOINT_SLICE_S)
-        while time_left:
+        turn = Turn(services().stream)
+        while turn:
             if not bench.pipeline.repoint(REPOINT_CHUNK):
                 return
-        services().stream.wake(REPOINT)
+        turn.give_to(DRAIN, REPOINT)
 
 
 def delete() -> None:
     """Delete the events of people who were deleted, in chunks."""
     with _doing(DELETE) as bench:
         stream = services().stream
-        time_left = Slice(REPOINT_SLICE_S)
+        turn = Turn(stream)
         is_more = True
-        while time_left and is_more:
+        while turn and is_more:
             # The stream's age is taken before the deletion looks: what is accepted meanwhile is younger.
             oldest_waiting = timestamp(datetime.now(UTC) - timedelta(seconds=stream.depth().oldest_s))
             is_more = delete_events(bench.pipeline.store, bench.pipeline.backend, REPOINT_CHUNK, oldest_waiting)
         stream.wake(REPOINT)
         if is_more:
-            stream.wake(DELETE)
+            turn.give_to(DRAIN, DELETE)
 
 
 def expire() -> None:
     """Delete the events that are kept no longer, in chunks."""
     with _doing(EXPIRE) as bench:
         shared = services()
-        time_left = Slice(REPOINT_SLICE_S)
-        while time_left:
+        turn = Turn(shared.stream)
+        while turn:
             moment, rules = datetime.now(UTC), shared.settings.retention_days
             expired = expire_events(bench.pipeline.store, shared.backend, rules, moment, EXPIRE_CHUNK)
             bench.meter.add("expired", expired)
             if expired < EXPIRE_CHUNK:
                 return
-        shared.stream.wake(EXPIRE)
+        turn.give_to(DRAIN, EXPIRE)
 
 
 def tend() -> None:
