@@ -37,8 +37,7 @@ def add() -> tuple[Json, int]:
     check_parameters([])
     ((name, value),) = read_body(SuppressionBody()).items()
     kind = "user" if name == "user_id" else "anonymous"
-    suppressions.suppress(services().identity, kind, value)
-    return {"suppression": suppression_shape(suppressions.find(services().identity, kind, value))}, 201
+    return {"suppression": suppression_shape(suppressions.suppress(services().identity, kind, value))}, 201
 
 
 @routes.delete("/suppressions/<key>/<path:value>", merge_slashes=False)

@@ -14,9 +14,19 @@ from backends.sql.rows import among, rows
 suppressions = sa.inspect(Suppression).local_table
 
 
-def suppress(store: IdentityStore, kind: str, value: str) -> None:
+Row = sa.Row[tuple[str, str, int, str]]
+"""A suppression: kind, value, refused, created_at."""
+
+
+def suppress(store: IdentityStore, kind: str, value: str) -> Row:
     """Store nothing of this id (kind `user` or `anonymous`) from now on. What is stored already stays."""
-    store.transact(lambda connection: write_suppressions(connection, [(kind, value)]))
+    here = sa.and_(suppressions.c.kind == kind, suppressions.c.value == value)
+
+    def write(connection: sa.Connection) -> Row:
+        write_suppressions(connection, [(kind, value)])
+        return connection.execute(sa.select(suppressions).where(here)).one()
+
+    return store.transact(write)
 
 
 def release(store: IdentityStore, kind: str, value: str) -> bool:
@@ -25,21 +35,14 @@ def release(store: IdentityStore, kind: str, value: str) -> bool:
     return store.transact(lambda connection: connection.execute(sa.delete(suppressions).where(here)).rowcount > 0)
 
 
-def page(store: IdentityStore, limit: int, after: Pair | None = None) -> Sequence[sa.Row[tuple[str, str, int, str]]]:
-    """Up to `limit` suppressions (kind, value, refused, created_at) in order of kind and value, behind `after`."""
+def page(store: IdentityStore, limit: int, after: Pair | None = None) -> Sequence[Row]:
+    """Up to `limit` suppressions in order of kind and value, behind `after`."""
     order = (suppressions.c.kind, suppressions.c.value)
     statement = sa.select(suppressions).order_by(*order).limit(limit)
     if after:
         statement = statement.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
     with store.reading() as connection:
         return connection.execute(statement).all()
-
-
-def find(store: IdentityStore, kind: str, value: str) -> sa.Row[tuple[str, str, int, str]] | None:
-    """One suppression."""
-    here = sa.and_(suppressions.c.kind == kind, suppressions.c.value == value)
-    with store.reading() as connection:
-        return connection.execute(sa.select(suppressions).where(here)).first()
 
 
 def write_suppressions(connection: sa.Connection, pairs: Iterable[Pair]) -> None:
