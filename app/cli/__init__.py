@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app.cli import dead_letters, doctor, events, keys, operations, profiles, suppressions
+from app.cli.outages import guarded
 
 COMMANDS = (
     keys.group,
@@ -18,6 +19,6 @@ COMMANDS = (
 
 
 def register(app: Flask) -> None:
-    """Add every command to the app."""
+    """Add every command to the app, so that no outage shows as a traceback."""
     for command in COMMANDS:
-        app.cli.add_command(command)
+        app.cli.add_command(guarded(command))

@@ -21,7 +21,10 @@ AT_ONCE = 500
 @group.command("list")
 @click.option("--limit", default=50, show_default=True, help="How many, newest first.")
 def list_all(limit: int) -> None:
-    """List dead letters with the last line of what they did."""
+    """List dead letters with the last line of what they did.
+
+    Example: flask --app app dead-letters list --limit 10
+    """
     letters = read_page(limit)
     rows = [(one.guid, one.created_at, dead_letters.event_of(one).type, one.reason.strip().split("\n")[-1]) for one in letters]
     show_table(["guid", "parked at", "type", "reason"], rows)
@@ -31,7 +34,10 @@ def list_all(limit: int) -> None:
 @click.argument("guids", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Every dead letter.")
 def retry(guids: tuple[str, ...], is_all: bool) -> None:
-    """Put dead letters back into the stream."""
+    """Put dead letters back into the stream.
+
+    Example: flask --app app dead-letters retry --all
+    """
     try:
         click.echo(f"{_each(dead_letters.retry, guids, is_all)} sent again")
     except (BufferFull, redis.RedisError) as error:
@@ -42,7 +48,10 @@ def retry(guids: tuple[str, ...], is_all: bool) -> None:
 @click.argument("guids", nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="Every dead letter.")
 def drop(guids: tuple[str, ...], is_all: bool) -> None:
-    """Forget dead letters for good."""
+    """Forget dead letters for good.
+
+    Example: flask --app app dead-letters drop --all
+    """
     click.echo(f"{_each(dead_letters.drop, guids, is_all)} dropped")
 
 

@@ -1,6 +1,7 @@
-"""`flask events export`: all events of a query into a file, or down a pipe."""
+"""Exports: all events of a query, or all that is held on a person, into a file or down a pipe."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,15 +20,19 @@ from backends.errors import BackendUnavailable
 
 def export(query: EventQuery, form: str, after: str | None, output: Path | None) -> None:
     """Write the events, newest first. With `after`, the guid of the last one that is there, go on behind it."""
+    write(event_lines(query, form, place_of(after)), output, after is not None, "events")
+
+
+def write(pieces: Iterator[bytes], output: Path | None, is_rest: bool, what: str) -> None:
+    """Write whole lines into the file (behind what is there, if they are its rest) or down a pipe."""
     with ExitStack() as opened:
-        target = opened.enter_context(output.open("ab" if after else "wb")) if output else cast(BinaryIO, sys.stdout.buffer)
-        console = Console(stderr=True)
-        progress = opened.enter_context(
-            Progress(TextColumn("{task.completed:,} events"), console=console, transient=True, disable=not console.is_terminal)
-        )
+        target = opened.enter_context(output.open("ab" if is_rest else "wb")) if output else cast(BinaryIO, sys.stdout.buffer)
+        console, count = Console(stderr=True), TextColumn("{task.completed:,} " + what)
+        shown = Progress(count, console=console, transient=True, disable=not console.is_terminal)
+        progress = opened.enter_context(shown)
         task = progress.add_task("", total=None)
         try:
-            for piece in event_lines(query, form, _place(after)):
+            for piece in pieces:
                 target.write(piece)
                 progress.advance(task, piece.count(b"\n"))
             target.flush()
@@ -35,7 +40,8 @@ def export(query: EventQuery, form: str, after: str | None, output: Path | None)
             fail("the events' database went away: what is written is whole lines; go on with --after and the last guid")
 
 
-def _place(after: str | None) -> Cursor | None:
+def place_of(after: str | None) -> Cursor | None:
+    """The place of the event `after`. Raises click.BadParameter if there is no such event."""
     if after is None:
         return None
     event = services().backend.find_by_guid(after)

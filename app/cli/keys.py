@@ -34,7 +34,10 @@ def create(
     origins: tuple[str, ...],
     rate_limit: int | None,
 ) -> None:
-    """Make a key and print it, once. Without a permission it may send events and nothing else."""
+    """Make a key and print it, once. Without a permission it may send events and nothing else.
+
+    Example: flask --app app keys create --name shop
+    """
     if may_write or not permissions:
         permissions = (*permissions, "events:write")
     try:
@@ -46,7 +49,10 @@ def create(
 
 @group.command("list")
 def list_all() -> None:
-    """List all keys."""
+    """List all keys.
+
+    Example: flask --app app keys list
+    """
     rows = [
         (
             row.guid,
@@ -65,7 +71,10 @@ def list_all() -> None:
 @group.command("revoke")
 @click.argument("guid")
 def revoke(guid: str) -> None:
-    """Revoke a key: it ends within ten seconds."""
+    """Revoke a key: it ends within ten seconds.
+
+    Example: flask --app app keys revoke key_018f
+    """
     if revoke_key(guid) is None:
         fail(f"there is no key {guid}")
     click.echo(f"revoked {guid}")
@@ -74,7 +83,10 @@ def revoke(guid: str) -> None:
 @group.command("rotate")
 @click.argument("guid")
 def rotate(guid: str) -> None:
-    """Make a new key under the same guid and print it, once; the old one ends within ten seconds."""
+    """Make a new key under the same guid and print it, once; the old one ends within ten seconds.
+
+    Example: flask --app app keys rotate key_018f
+    """
     rotated = rotate_key(guid)
     if rotated is None:
         fail(f"there is no key {guid} that could be rotated")

@@ -1,5 +1,8 @@
 """`flask release`, `flask reindex`, `flask status`: what operators run."""
 
+import sys
+import time
+
 import click
 import flask_migrate
 from flask.cli import with_appcontext
@@ -7,8 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from app.api.status import read_status
-from app.cli.terminal import show_record
+from app.cli.terminal import show_json, show_record
 from app.identity import decisions
+from app.models import db
 from app.services import services
 from app.stream import REPOINT
 
@@ -16,7 +20,10 @@ from app.stream import REPOINT
 @click.command("release")
 @with_appcontext
 def release() -> None:
-    """Make or upgrade all tables. Run it before a new version starts; the second time it does nothing."""
+    """Make or upgrade all tables; the second time it does nothing. Run it before a new version starts.
+
+    Example: flask --app app release
+    """
     flask_migrate.upgrade()
     services().backend.setup()
     click.echo("all tables are up to date")
@@ -25,7 +32,10 @@ def release() -> None:
 @click.command("reindex")
 @with_appcontext
 def reindex() -> None:
-    """Recompute whose every stored event is; the worker moves those that lie elsewhere."""
+    """Recompute whose every stored event is; the worker moves those that lie elsewhere.
+
+    Example: flask --app app reindex
+    """
     shared = services()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("identifiers", total=None)
@@ -35,10 +45,33 @@ def reindex() -> None:
 
 
 @click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs; with --watch, one a line.")
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("--interval", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between two looks.")
 @with_appcontext
-def status() -> None:
-    """Show how much waits, what is left open, and who is there to work."""
-    show_record(read_status())
+def status(as_json: bool, watch: bool, interval: float) -> None:
+    """Show how much waits, what is left open, and who is there to work.
+
+    Example: flask --app app status --watch
+    """
+    try:
+        _look(as_json, watch and sys.stdout.isatty())
+        while watch:
+            time.sleep(interval)
+            _look(as_json, sys.stdout.isatty())
+    except KeyboardInterrupt:
+        click.echo(err=True)
+
+
+def _look(as_json: bool, on_a_clear_screen: bool) -> None:
+    record = read_status()
+    db.session.rollback()  # the next look sees what is written until then
+    if as_json:
+        show_json(record)
+        return
+    if on_a_clear_screen:
+        click.clear()
+    show_record(record)
 
 
 commands = (release, reindex, status)

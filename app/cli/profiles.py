@@ -1,81 +1,158 @@
 """`flask profiles`: look at profiles, and decide about them."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import click
 from flask.cli import AppGroup
 
 from app.api.explaining import explain_profile
-from app.api.shapes import profile_shape
-from app.cli.terminal import fail, show_record
+from app.api.shapes import Json, profile_shape
+from app.cli.exporting import place_of, write
+from app.cli.terminal import fail, show_json, show_record
+from app.exporting.profile import profile_lines
 from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
 from app.services import services
 from app.stream import DELETE, REPOINT
 
-group = AppGroup("profiles", help="Look at profiles; merge, revert and delete them.")
+group = AppGroup("profiles", help="Look at profiles; merge, revert, delete and export them.")
+
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+
+
+def naming(command: Callable[..., None]) -> Callable[..., None]:
+    """Let the command be told a profile by its guid, a userId or an anonymousId."""
+    command = click.option("--anonymous-id", metavar="ID", help="A device of the profile, instead of GUID.")(command)
+    command = click.option("--user-id", metavar="ID", help="A user of the profile, instead of GUID.")(command)
+    return click.argument("guid", required=False)(command)
 
 
 @group.command("show")
-@click.argument("guid", required=False)
-@click.option("--user-id", help="Instead of the guid.")
-@click.option("--anonymous-id", help="Instead of the guid.")
-def show(guid: str | None, user_id: str | None, anonymous_id: str | None) -> None:
-    """Show a profile."""
-    show_record(profile_shape(_named(guid, user_id, anonymous_id)))
+@naming
+@_json
+def show(guid: str | None, user_id: str | None, anonymous_id: str | None, as_json: bool) -> None:
+    """Show a profile.
+
+    Example: flask --app app profiles show --user-id ann
+    """
+    _show(profile_shape(_named(guid, user_id, anonymous_id)), as_json)
 
 
 @group.command("explain")
-@click.argument("guid")
-def explain(guid: str) -> None:
-    """Show what holds the profile GUID together."""
-    show_record(explain_profile(_profile(guid)))
+@naming
+@_json
+def explain(guid: str | None, user_id: str | None, anonymous_id: str | None, as_json: bool) -> None:
+    """Show what holds a profile together.
+
+    Example: flask --app app profiles explain --user-id ann
+    """
+    _show(explain_profile(_named(guid, user_id, anonymous_id)), as_json)
 
 
 @group.command("merge")
-@click.argument("guid")
-@click.argument("source")
-def merge(guid: str, source: str) -> None:
-    """Let the profile GUID take in the profile SOURCE."""
+@click.argument("guids", nargs=-1, metavar="[GUID] [SOURCE]")
+@click.option("--user-id", metavar="ID", help="A user of the profile that stays, instead of GUID.")
+@click.option("--anonymous-id", metavar="ID", help="A device of the profile that stays, instead of GUID.")
+@click.option("--source-user-id", metavar="ID", help="A user of the other profile, instead of SOURCE.")
+@click.option("--source-anonymous-id", metavar="ID", help="A device of the other profile, instead of SOURCE.")
+@_json
+def merge(
+    guids: tuple[str, ...],
+    user_id: str | None,
+    anonymous_id: str | None,
+    source_user_id: str | None,
+    source_anonymous_id: str | None,
+    as_json: bool,
+) -> None:
+    """Let a profile take in the profile SOURCE.
+
+    Example: flask --app app profiles merge --user-id ann --source-user-id ann@example.com
+    """
+    rest = list(guids)
+    stays = _named(rest.pop(0) if rest and user_id is anonymous_id is None else None, user_id, anonymous_id)
+    source = _named(rest.pop(0) if rest else None, source_user_id, source_anonymous_id)
+    if rest:
+        raise click.UsageError(f"{rest[0]!r} is one profile too many: two are merged at a time")
     try:
-        made = decisions.merge(services().identity, _profile(guid), _profile(source))
+        made = decisions.merge(services().identity, stays, source)
     except decisions.CannotMerge as error:
         fail(str(error))
     services().wake(REPOINT)
-    click.echo(f"merged; `flask profiles revert {made}` takes it back" if made else "they are one profile already")
+    told = f"merged; `flask profiles revert {made}` takes it back" if made else "they are one profile already"
+    _tell(told, {"merge": made}, as_json)
 
 
 @group.command("revert")
 @click.argument("merge_guid")
-def revert(merge_guid: str) -> None:
-    """Take back the merge MERGE_GUID."""
+@_json
+def revert(merge_guid: str, as_json: bool) -> None:
+    """Take back the merge MERGE_GUID, which `profiles explain` names.
+
+    Example: flask --app app profiles revert mrg_018f
+    """
     if not decisions.revert(services().identity, merge_guid):
         fail(f"there is no merge {merge_guid!r}")
     services().wake(REPOINT)
-    click.echo("reverted")
+    _tell("reverted", {"reverted": merge_guid}, as_json)
 
 
 @group.command("delete")
-@click.argument("guid")
+@naming
 @click.option("--suppress", is_flag=True, help="Store nothing of them from now on, either.")
-@click.confirmation_option(prompt="Their events will be deleted too, for good. Go on?")
-def delete(guid: str, suppress: bool) -> None:
-    """Forget the person or device of the profile GUID, with all events."""
-    deletions.delete(services().identity, _profile(guid), suppress)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@_json
+def delete(
+    guid: str | None, user_id: str | None, anonymous_id: str | None, suppress: bool, yes: bool, as_json: bool
+) -> None:
+    """Forget the person or device of a profile, with all events.
+
+    Example: flask --app app profiles delete --user-id ann --yes
+    """
+    profile = _named(guid, user_id, anonymous_id)
+    if not yes:
+        click.confirm(f"All events of {profile.guid} will be deleted too, for good. Go on?", abort=True, err=True)
+    deletions.delete(services().identity, profile, suppress)
     services().wake(DELETE)
-    click.echo("deleted; the worker deletes the events")
+    _tell("deleted; the worker deletes the events", {"deleted": profile.guid}, as_json)
+
+
+@group.command("export")
+@naming
+@click.option("--after", metavar="GUID", help="Go on behind this event: the last that a broken export wrote.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; added to with --after.")
+def export(
+    guid: str | None, user_id: str | None, anonymous_id: str | None, after: str | None, output: Path | None
+) -> None:
+    """Write all that is held on a person or device, as NDJSON.
+
+    Example: flask --app app profiles export --user-id ann --output ann.ndjson
+    """
+    profile = _named(guid, user_id, anonymous_id)
+    write(profile_lines(profile, place_of(after)), output, after is not None, "lines")
+
+
+def _show(record: Json, as_json: bool) -> None:
+    (show_json if as_json else show_record)(record)
+
+
+def _tell(said: str, record: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(record)
+    else:
+        click.echo(said)
 
 
 def _named(guid: str | None, user_id: str | None, anonymous_id: str | None) -> ProfileRecord:
     names = {"guid": guid, "user": user_id, "anonymous": anonymous_id}
     given = [(kind, value) for kind, value in names.items() if value is not None]
     if len(given) != 1:
-        raise click.UsageError("name the profile in one way: by its GUID, --user-id or --anonymous-id")
+        raise click.UsageError("name each profile in one way: by its GUID, a user id or an anonymous id")
     kind, value = given[0]
-    found = _profile(value) if kind == "guid" else profiles.find_by(services().identity, kind, value)
+    identity = services().identity
+    found = profiles.find(identity, value) if kind == "guid" else profiles.find_by(identity, kind, value)
     return found or fail(f"there is no profile of {value!r}")
-
-
-def _profile(guid: str) -> ProfileRecord:
-    return profiles.find(services().identity, guid) or fail(f"there is no profile {guid!r}")
 
 
 commands = (group,)

@@ -18,7 +18,10 @@ _which = click.argument("kind", type=click.Choice(["user", "anonymous"]))
 @_which
 @click.argument("value")
 def add(kind: str, value: str) -> None:
-    """Store nothing of this id from now on. What is stored already stays: delete the profile for that."""
+    """Store nothing of this id from now on. What is stored already stays: delete the profile for that.
+
+    Example: flask --app app suppressions add user ann
+    """
     if not 0 < len(value) <= MAX_ID_LENGTH:
         fail(f"the id has {len(value)} characters: give it 1 to {MAX_ID_LENGTH}")
     suppressions.suppress(services().identity, kind, value)
@@ -29,7 +32,10 @@ def add(kind: str, value: str) -> None:
 @_which
 @click.argument("value")
 def remove(kind: str, value: str) -> None:
-    """Store events of this id again."""
+    """Store events of this id again.
+
+    Example: flask --app app suppressions remove user ann
+    """
     if not suppressions.release(services().identity, kind, value):
         fail(f"{value!r} is not suppressed")
     click.echo("removed")
@@ -37,7 +43,10 @@ def remove(kind: str, value: str) -> None:
 
 @group.command("list")
 def list_all() -> None:
-    """List all suppressed ids, and how many events of each were refused."""
+    """List all suppressed ids, and how many events of each were refused.
+
+    Example: flask --app app suppressions list
+    """
     rows, after = [], None
     while page := suppressions.page(services().identity, PAGE, after):
         rows += [(row.kind, row.value, row.refused, row.created_at) for row in page]

@@ -36,6 +36,11 @@ def show_record(record: Mapping[str, Any]) -> None:
     show_table(["", ""], list(_lines(record)))
 
 
+def show_json(record: Mapping[str, Any]) -> None:
+    """One record as one line of JSON, for programs."""
+    click.echo(orjson.dumps(record))
+
+
 def fail(message: str) -> NoReturn:
     """End the command with an error."""
     raise click.ClickException(printable(message))

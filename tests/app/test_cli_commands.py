@@ -1,6 +1,8 @@
 """The commands that look at events and profiles, and decide about them."""
 
+import json
 import re
+from pathlib import Path
 
 from click.testing import Result
 from flask import Flask
@@ -65,6 +67,49 @@ def test_a_profile_is_deleted_only_after_a_yes(app: Flask) -> None:
     assert run(app, "profiles", "delete", guid).exit_code == 1
     assert run(app, "profiles", "delete", guid, "--yes").exit_code == 0
     assert run(app, "profiles", "show", guid).exit_code == 1
+
+
+def test_every_command_takes_a_profile_by_its_ids(app: Flask) -> None:
+    store(app, make_event(user_id="ann", anonymous_id="phone"), make_event(user_id="bob"))
+    guid = profile_of(app, "ann")
+
+    assert json.loads(run(app, "profiles", "show", "--anonymous-id", "phone", "--json").stdout)["guid"] == guid
+    assert "ann" in run(app, "profiles", "explain", "--user-id", "ann").stdout
+    merged = run(app, "profiles", "merge", "--user-id", "ann", "--source-user-id", "bob", "--json")
+    assert json.loads(merged.stdout)["merge"].startswith("mrg_")
+    assert profile_of(app, "bob") == guid
+    deleted = run(app, "profiles", "delete", "--anonymous-id", "phone", "--yes", "--json")
+    assert json.loads(deleted.stdout) == {"deleted": guid}
+
+
+def test_a_merge_names_two_profiles_each_in_one_way(app: Flask) -> None:
+    store(app, make_event(user_id="ann"), make_event(user_id="bob"), make_event(user_id="eve"))
+    ann, bob, eve = (profile_of(app, name) for name in ("ann", "bob", "eve"))
+
+    for arguments in ([ann], [ann, bob, eve], [ann, bob, "--user-id", "eve"], [ann, bob, "--source-user-id", "eve"]):
+        assert run(app, "profiles", "merge", *arguments).exit_code == 2
+    assert run(app, "profiles", "merge", "--user-id", "ann", bob).exit_code == 0
+    assert profile_of(app, "bob") == ann
+
+
+def test_an_export_holds_what_the_http_export_holds_and_can_be_gone_on_with(app: Flask, tmp_path: Path) -> None:
+    store(app, *(make_event(user_id="ann", occurred_at=f"2026-01-0{day}T00:00:00.000Z") for day in (1, 2, 3)))
+    guid, file = profile_of(app, "ann"), tmp_path / "ann.ndjson"
+    over_http = make_reader(app).get(f"/profiles/{guid}/export").data.splitlines()
+
+    written = run(app, "profiles", "export", "--user-id", "ann").stdout_bytes.splitlines()
+    assert written == over_http[:-1]
+
+    file.write_bytes(b"".join(line + b"\n" for line in written[:-2]))
+    last = json.loads(written[-3])["event"]["guid"]
+    rest = run(app, "profiles", "export", "--user-id", "ann", "--after", last, "--output", str(file))
+    assert rest.exit_code == 0, rest.output
+    assert file.read_bytes().splitlines() == written
+    assert run(app, "profiles", "export", guid, "--after", "evt_none").exit_code == 2
+
+
+def test_the_status_is_one_object_for_programs(app: Flask) -> None:
+    assert json.loads(run(app, "status", "--json").stdout)["waitingEvents"] == 0
 
 
 def test_dead_letters_are_listed_retried_and_dropped(app: Flask) -> None:
