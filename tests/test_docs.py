@@ -53,6 +53,20 @@ def test_every_command_is_there(document: str) -> None:
         assert not isinstance(command, click.Group) or name in command.commands, f"bin/flask {group} {name}"
 
 
+def test_the_page_of_commands_has_each_with_its_options_and_nothing_else() -> None:
+    page = (ROOT / "docs/commands.md").read_text()
+    rows = re.findall(r"^\| `([a-z][a-z -]*[a-z])[^`]*` \| (.*?) \| (.+) \|$", page, re.MULTILINE)
+    said = {name: (set(re.findall(r"--[a-z-]+", options)), told) for name, options, told in rows}
+
+    there = {}
+    for command in COMMANDS:
+        for one in command.commands.values() if isinstance(command, click.Group) else [command]:
+            options = {max(option.opts, key=len) for option in one.params if isinstance(option, click.Option)}
+            name = str(one.name) if one is command else f"{command.name} {one.name}"
+            there[name] = (options, " ".join((one.help or "").split("\n\n")[0].split()))
+    assert said == there
+
+
 def test_every_backend_is_named() -> None:
     said = (ROOT / "README.md").read_text() + (ROOT / "docs/settings.md").read_text()
 
