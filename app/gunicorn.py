@@ -26,6 +26,8 @@ max_requests_jitter = 10_000
 # A heartbeat on a real disk can block for seconds (gunicorn FAQ, "excessively blocking in os.fchmod").
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
+# The longest that gunicorn can be told, but for any length at all.
+limit_request_line = 8190
 loglevel = "warning"
 accesslog = "-" if os.environ.get("ACCESS_LOG") == "1" else None
 

@@ -33,6 +33,10 @@ ERRORS = {
     429: "The key's rate limit is spent.",
     503: "A service that this one needs is away; nothing was done.",
 }
+TOO_LONG: Json = {
+    "description": "The request line is longer than 8,190 bytes: gunicorn says so itself, in HTML.",
+    "content": {"text/html": {"schema": {"type": "string"}}},
+}
 WITH_KEY = (401, 403, 429, 503)
 """What every route that needs a key may answer."""
 
@@ -105,6 +109,7 @@ def _describe(rule: Rule, view: Callable[..., Any], operation: Operation) -> Jso
         "responses": {
             **{str(status): _answer("As asked.", shape, operation.content) for status, shape in operation.answers.items()},
             **{str(status): str(status) for status in sorted(errors)},
+            "414": TOO_LONG,
         },
     }
     if operation.body:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from backends.base import EventBackend
+from backends.conformance.outside import write_from_outside
 from backends.event import Event
 from backends.memory import MemoryBackend
 from tests.backends.conformance import BackendConformance
@@ -16,5 +17,4 @@ class TestMemoryBackend(BackendConformance):
         return MemoryBackend()
 
     def write_from_outside(self, backend: EventBackend, events: Sequence[Event]) -> None:
-        assert isinstance(backend, MemoryBackend)
-        backend.events.update({event.guid: event for event in events})
+        assert write_from_outside(backend, events)

@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery
+from backends.conformance.outside import write_from_outside
 from backends.errors import BackendUnavailable, EventsRefused
-from backends.event import MAX_ID_LENGTH, Event, data_guid
+from backends.event import MAX_ID_LENGTH, Event
 from backends.sql.backend import SqlBackend
 from backends.sql.engine import make_engine
 from backends.sql.records import UNREADABLE
-from backends.sql.tables import event_data, events
 from tests.backends.conformance import BackendConformance, an_event, at, at_once
 from tests.servers import free_port
 
@@ -46,18 +46,7 @@ class TestSqlBackend(BackendConformance):
         return backend
 
     def write_from_outside(self, backend: EventBackend, events: Sequence[Event]) -> None:
-        assert isinstance(backend, SqlBackend)
-        write_from_outside(backend, events)
-
-
-def write_from_outside(backend: SqlBackend, some: Sequence[Event]) -> None:
-    names = [name for name in Event._fields if name not in ("data", "updated_at")]
-    with backend.engine.begin() as connection:
-        for event in some:
-            for key, value in event.data.items():
-                row = {"guid": data_guid(event.guid, key), "event_guid": event.guid, "key": key, "value": value}
-                connection.execute(sa.insert(event_data).values(row))
-            connection.execute(sa.insert(events).values({name: getattr(event, name) for name in names}))
+        assert write_from_outside(backend, events)
 
 
 def sql(backend: SqlBackend, statement: str, **values: object) -> list[tuple[object, ...]]:
