@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Sequence
 
-from app.identity.deletions import without_deleted
+from app.identity.deletions import mark_deleted, without_deleted
 from app.identity.repoints import Repointer
 from app.identity.store import Assigned, IdentityStore
 from app.identity.suppressions import count_refused, refused_by
@@ -74,6 +74,10 @@ class Pipeline:
         with self.store.reading() as connection:
             kept = without_deleted(connection, list(events))
             refused = refused_by(connection, kept)
+        if len(kept) < len(events):
+            left = {event.guid for event in kept}
+            deleted = [event for event in events if event.guid not in left]
+            self.store.transact(lambda connection: mark_deleted(connection, deleted))
         if refused:
             self.store.transact(lambda connection: count_refused(connection, refused))
             self.meter.add("suppressed", len(refused))

@@ -54,6 +54,13 @@ def without_deleted(connection: sa.Connection, events: list[Event]) -> list[Even
     return [event for event in events if not any(_is_deleted(event, row) for row in pending)] if pending else events
 
 
+def mark_deleted(connection: sa.Connection, events: Iterable[Event]) -> None:
+    """Leave the marks of claims that the deletion could not see, of events that were still to be stored."""
+    marks = [(event.anonymous_id, DELETED, event.seen) for event in events if event.user_id and event.anonymous_id]
+    remember_claims(connection, "", marks)
+    note_repoints(connection, {("anonymous", device) for device, _, _ in marks})
+
+
 def _delete(connection: sa.Connection, store: IdentityStore, profile: ProfileRecord, suppress: bool) -> str:
     """1. What is theirs. 2. Marks in place of their claims. 3. Identifiers, homes and merges go. 4. The events' deletion."""
     kind, value = profile.owner

@@ -263,3 +263,26 @@ def test_who_comes_back_while_their_deletion_ends_has_a_home(quick_app: Flask, d
     (event,) = backend.find(EventQuery(), 9)
     home = profiles.find_by(store, "user", "ann")
     assert home and event.profile_guid == home.guid
+
+
+@pytest.mark.parametrize("was_claimed", [True, False])
+def test_what_a_deletion_keeps_from_being_stored_leaves_its_mark(quick_app: Flask, was_claimed: bool) -> None:
+    """Given ann's event on the device that waits while she is deleted, then the device was shared since."""
+    emptied()
+    backend = MemoryBackend()
+    store = IdentityStore(db.engine, Policy.SEPARATE)
+    pipeline = Pipeline(store, backend, frozenset())
+    pipeline.store_events([made_event(1, 9, "ann", "laptop" if was_claimed else None)])
+    ann = profiles.find_by(store, "user", "ann")
+    assert ann
+    deletions.delete(store, ann)
+
+    pipeline.store_events([made_event(2, 1, "ann", "laptop")])
+    later = [made_event(3, 2, None, "laptop"), made_event(4, 3, "bob", "laptop")]
+    pipeline.store_events([event._replace(created_at=LATER) for event in later])
+    for _ in range(5):
+        pipeline.repointer.work_off(10)
+
+    owner = {event.guid: event.profile_guid for event in backend.find(EventQuery(), 9)}
+    anonymous, bobs = [owner[event.guid] for event in later]
+    assert anonymous and anonymous != bobs
