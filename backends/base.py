@@ -67,6 +67,15 @@ class Assignment(NamedTuple):
     until: str | None = None
 
 
+class Move(NamedTuple):
+    """An event, of this type, is on the profile `profile_guid` (None: on none) and belongs on `to_profile`."""
+
+    guid: str
+    type: str
+    profile_guid: str | None
+    to_profile: str
+
+
 class EventBackend(ABC):
     """A store of events.
 
@@ -139,12 +148,15 @@ class EventBackend(ABC):
         """Write to rows not looked at yet whose they are, and mark them as looked at; return the guids this call marked."""
 
     @abstractmethod
-    def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
-        """Give associated events to the profile that the assignment names; return how many moved.
+    def misplaced(self, assignments: Iterable[Assignment], limit: int) -> list[Move]:
+        """Up to about `limit` moves of associated events that lie elsewhere than the assignment says.
 
-        At most about `limit` events are moved in one call; a return of fewer means that all are where they belong.
-        The assignments of one call don't overlap.
+        Fewer mean that these are all. The assignments of one call don't overlap.
         """
+
+    @abstractmethod
+    def move(self, moves: Sequence[Move]) -> None:
+        """Give these events to the profiles they are to move to. Those that are not there any more are passed over."""
 
     @abstractmethod
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -7,7 +7,7 @@ from threading import RLock
 from typing import Self
 
 from backends.aggregation import Aggregate, Measure, aggregate, passes, value_of
-from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
+from backends.base import Assignment, Association, Cursor, EventBackend, EventQuery, Move, interval_start
 from backends.event import Event, Timestamp, now, timestamp
 
 
@@ -70,17 +70,20 @@ class MemoryBackend(EventBackend):
                 self._change(guid, profile_guid=profile_guid, user_id=user_id, anonymous_id=anonymous_id)
         return {one.guid for one in waiting}
 
-    def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
+    def misplaced(self, assignments: Iterable[Assignment], limit: int) -> list[Move]:
         with self._lock:
-            moving = [
-                (event.guid, assignment.profile_guid)
+            return [
+                Move(event.guid, event.type, event.profile_guid, assignment.profile_guid)
                 for assignment in assignments
                 for event in self._selected(assignment)
                 if event.profile_associated_at and event.profile_guid != assignment.profile_guid
             ][:limit]
-            for guid, profile_guid in moving:
-                self._change(guid, profile_guid=profile_guid)
-        return len(moving)
+
+    def move(self, moves: Sequence[Move]) -> None:
+        with self._lock:
+            for one in moves:
+                if one.guid in self.events:
+                    self._change(one.guid, profile_guid=one.to_profile)
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
         found: dict[tuple[str, str], str] = {}

@@ -17,13 +17,17 @@ from app.identity.store import IdentityStore
 from app.live import Announcer
 from app.metrics.meter import Meter
 from app.models import db
+from app.properties.store import PropertyStore
 from app.services import services
-from app.stream import DELETE, DRAIN, EXPIRE, REPOINT, SCAN, wanted
+from app.stream import BACKFILL, DELETE, DRAIN, EXPIRE, REFRESH, REPOINT, SCAN, SWEEP, wanted
 from app.tracing import span
 from backends.event import timestamp
+from worker.backfill import Backfiller
+from worker.backfill import sweep as sweep_windows
 from worker.consumer import Consumer
 from worker.drain import Drain
 from worker.pipeline import Pipeline
+from worker.refresh import Refresher
 from worker.scan import Scan
 from worker.turn import Turn
 
@@ -39,6 +43,8 @@ class Workbench:
     pipeline: Pipeline
     drain: Drain
     scan: Scan
+    refresher: Refresher
+    backfiller: Backfiller
     consumer: Consumer
     meter: Meter
 
@@ -53,11 +59,14 @@ def set_up(app: Flask, name: str) -> None:
         meter = Meter()
         pipeline = Pipeline(store, shared.backend, settings.placeholders, meter, Announcer(client))
         consumer = Consumer(client, name)
+        refresher = Refresher(PropertyStore(store), shared.backend)
         app.extensions["workbench"] = Workbench(
             client,
             pipeline,
             Drain(client, shared.stream, consumer, pipeline),
             Scan(shared.stream, pipeline, settings.placeholders),
+            refresher,
+            Backfiller(refresher.store, refresher),
             consumer,
             meter,
         )
@@ -67,12 +76,14 @@ def drain() -> None:
     """Store what waits in the stream."""
     with _doing(DRAIN) as bench:
         bench.drain.run()
+        _wake_refresh(bench)
 
 
 def scan() -> None:
     """Associate the rows that others inserted."""
     with _doing(SCAN) as bench:
         bench.scan.run()
+        _wake_refresh(bench)
 
 
 def repoint() -> None:
@@ -81,6 +92,7 @@ def repoint() -> None:
         turn = Turn(services().stream)
         while turn:
             if not bench.pipeline.repoint(REPOINT_CHUNK):
+                _wake_refresh(bench)
                 return
         turn.give_to(DRAIN, REPOINT)
 
@@ -96,6 +108,7 @@ def delete() -> None:
             oldest_waiting = timestamp(datetime.now(UTC) - timedelta(seconds=stream.depth().oldest_s))
             is_more = delete_events(bench.pipeline.store, bench.pipeline.backend, REPOINT_CHUNK, oldest_waiting)
         stream.wake(REPOINT)
+        stream.wake(REFRESH)
         if is_more:
             turn.give_to(DRAIN, DELETE)
 
@@ -110,8 +123,40 @@ def expire() -> None:
             expired = expire_events(bench.pipeline.store, shared.backend, rules, moment, EXPIRE_CHUNK)
             bench.meter.add("expired", expired)
             if expired < EXPIRE_CHUNK:
+                shared.stream.wake(REFRESH)
                 return
         turn.give_to(DRAIN, EXPIRE)
+
+
+def refresh() -> None:
+    """Compute the properties of the profiles whose events changed."""
+    with _doing(REFRESH) as bench:
+        turn = Turn(services().stream)
+        while turn:
+            before = bench.refresher.refreshed
+            is_more = bench.refresher.work_off(lambda: bool(turn))
+            bench.meter.add("refreshed", bench.refresher.refreshed - before)
+            if not is_more:
+                return
+        turn.give_to(DRAIN, REFRESH)
+
+
+def backfill() -> None:
+    """Compute rules that are new, or changed, for everybody, in chunks."""
+    with _doing(BACKFILL) as bench:
+        turn = Turn(services().stream)
+        while turn:
+            if not bench.backfiller.work_off():
+                return
+        turn.give_to(DRAIN, REFRESH, BACKFILL)
+
+
+def sweep() -> None:
+    """Mark whose events have left a moving window."""
+    with _doing(SWEEP) as bench:
+        turn = Turn(services().stream)
+        is_done = sweep_windows(bench.refresher.store, bench.refresher.backend, lambda: bool(turn))
+        turn.give_to(DRAIN, REFRESH, *([] if is_done else [SWEEP]))
 
 
 def tend() -> None:
@@ -122,6 +167,8 @@ def tend() -> None:
     stream.wake(DRAIN)
     stream.wake(REPOINT)
     stream.wake(DELETE)
+    stream.wake(REFRESH)
+    stream.wake(BACKFILL)
 
 
 def wake_scan() -> None:
@@ -132,6 +179,16 @@ def wake_scan() -> None:
 def wake_expire() -> None:
     """The same for what retention deletes."""
     services().stream.wake(EXPIRE)
+
+
+def wake_sweep() -> None:
+    """The same for what leaves a moving window."""
+    services().stream.wake(SWEEP)
+
+
+def _wake_refresh(bench: Workbench) -> None:
+    if bench.pipeline.has_marked():
+        services().stream.wake(REFRESH)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from app.identity.suppressions import count_refused, refused_by
 from app.identity.view import Pair
 from app.live import Announcer
 from app.metrics.meter import Meter, Stopwatch
+from app.properties.marks import mark_places, places_of
 from backends.base import Association, EventBackend, EventQuery
 from backends.event import Event
 
@@ -35,6 +36,7 @@ class Pipeline:
         self.meter = meter or Meter()
         self.announcer = announcer
         self.repointer = Repointer(store, backend, placeholders)
+        self._has_marked = False
 
     def store_events(self, events: Sequence[Event]) -> list[Pair]:
         """Store accepted events on the profiles of whom they are about; return what is noted for `settle`.
@@ -49,6 +51,8 @@ class Pipeline:
             new = self.save(assigned.events)
         with self.meter.step("verify"):
             noted = self.verify(assigned, new)
+        with self.meter.step("mark"):
+            self.mark(assigned.events)
         log.info("stored events", extra={"events": len(events), "new": len(new), "seconds": stopwatch.seconds()})
         self.meter.add("stored", len(new))
         self._announce(lambda: [event for event in reversed(assigned.events) if event.guid in new])
@@ -66,6 +70,7 @@ class Pipeline:
         log.info("associated rows from outside", extra={"rows": len(associated)})
         self.meter.add("scanned", len(associated))
         noted = self.verify(assigned, kept)
+        self.mark(assigned.events)
         self._announce(lambda: self.backend.find(EventQuery(guids=list(associated)), len(associated)) if associated else [])
         return noted
 
@@ -99,6 +104,16 @@ class Pipeline:
         """Step 3, reading: what is not with its owner is noted."""
         return self.store.verify(assigned, stored)
 
+    def mark(self, events: Sequence[Event]) -> None:
+        """Step 4: the properties of these events' profiles are to be computed again."""
+        places = places_of(events)
+        self._has_marked |= self.store.transact(lambda connection: mark_places(connection, places))
+
+    def has_marked(self) -> bool:
+        """Whether there are properties to compute again, since this was asked last."""
+        marked, self._has_marked = self._has_marked, False
+        return marked
+
     def settle(self, noted: Collection[Pair]) -> bool:
         """Step 3, correcting: what was noted is worked off; returns whether something is left for the job."""
         return bool(noted) and self.repoint(REPOINT_AT_ONCE, sorted(noted), len(noted))
@@ -112,3 +127,4 @@ class Pipeline:
             if moved := self.repointer.moved - before:
                 log.info("re-pointed events", extra={"events": moved})
                 self.meter.add("repointed", moved)
+                self._has_marked = True

@@ -20,6 +20,7 @@ from worker import jobs
 log = logging.getLogger("worker.schedule")
 
 EXPIRE_S = 3600
+SWEEP_S = 3600
 RESTART_S = 1
 
 
@@ -56,7 +57,11 @@ def main() -> None:
     with app.app_context():
         settings = services().settings
     log.info("scheduler started")
-    schedule: list[tuple[Callable[[], None], int]] = [(jobs.wake_scan, settings.scan_interval_s), (jobs.tend, TEND_S)]
+    schedule: list[tuple[Callable[[], None], int]] = [
+        (jobs.wake_scan, settings.scan_interval_s),
+        (jobs.tend, TEND_S),
+        (jobs.wake_sweep, SWEEP_S),
+    ]
     if settings.retention_days:
         schedule.append((jobs.wake_expire, EXPIRE_S))
     while True:

@@ -16,6 +16,8 @@ from app.identity.store import IdentityStore, lock_identifiers, note_repoints, n
 from app.identity.suppressions import write_suppressions
 from app.identity.view import Pair, claims_table, identifiers, merges, read_view
 from app.models import DeadLetter, Deletion
+from app.properties.marks import changing, mark_later, places_of_moves
+from app.properties.values import forget
 from backends.base import Assignment, EventBackend
 from backends.event import Event, Timestamp, new_guid, now
 from backends.sql.rows import among
@@ -41,7 +43,10 @@ def delete_events(store: IdentityStore, backend: EventBackend, limit: int, oldes
         pending = list(connection.execute(sa.select(deletions).order_by(deletions.c.created_at)))
     for row in pending:
         store.transact(partial(_drop_dead_letters, row=row))
-        if backend.delete(_assignments(row.users, row.devices), limit, created_until=row.created_at) >= limit:
+        assignments = _assignments(row.users, row.devices)
+        with changing(store, places_of_moves(backend.misplaced(assignments, limit))):
+            deleted = backend.delete(assignments, limit, created_until=row.created_at)
+        if deleted >= limit:
             return True
         if oldest_waiting > row.created_at:
             _complete(store, backend, row)
@@ -116,6 +121,9 @@ def _forget(connection: sa.Connection, pairs: list[Pair]) -> None:
         home = connection.execute(sa.select(identifiers.c.home).where(here)).scalar()
         connection.execute(sa.delete(identifiers).where(here))
         connection.execute(sa.delete(profiles).where(profiles.c.guid == home))
+        if home is not None:
+            forget(connection, [home])
+            mark_later(connection, [home])  # somebody may be computing them at this moment
         edges = sa.and_(merges.c.kind == kind, merges.c.child == value)
         if kind == "user":
             edges = sa.or_(edges, merges.c.parent == value)

@@ -10,6 +10,7 @@ from app.identity.deletions import without_deleted
 from app.identity.plan import first_claims
 from app.identity.rule import EXPIRED
 from app.identity.store import IdentityStore, lock_identifiers, remember_claims
+from app.properties.marks import changing, places_of
 from app.retention import Retention
 from backends.base import EventBackend, EventQuery
 from backends.event import Event, timestamp
@@ -26,7 +27,8 @@ def expire_events(store: IdentityStore, backend: EventBackend, retention: Retent
             too_old = EventQuery(type=type, until=timestamp(moment - timedelta(days=days)), looked_at=True)
             if found := backend.find(too_old, limit - expired):
                 store.transact(partial(_remember, events=found))
-                backend.discard([event.guid for event in found])
+                with changing(store, places_of(found)):
+                    backend.discard([event.guid for event in found])
                 expired += len(found)
     return expired
 

@@ -15,6 +15,7 @@ from app.identity.rule import DELETED
 from app.identity.store import IdentityStore, LostRace, known_identifiers, lower_claims, note_stored, repoints
 from app.identity.view import KINDS, Pair, View, claims_table, identifiers, read_view
 from app.models import Profile
+from app.properties.marks import changing, places_of_moves
 from backends.base import Assignment, EventBackend, EventQuery
 from backends.event import Timestamp, new_guid, now, timestamp
 from backends.sql.changing import change
@@ -76,9 +77,11 @@ class Repointer:
         return not is_done or (only is None and len(taken.versions) == batch)
 
     def _move(self, assignments: Sequence[Assignment], limit: int) -> int:
-        moved = self.backend.reassign(assignments, limit)
-        self.moved += moved
-        return moved
+        if moves := self.backend.misplaced(assignments, limit):
+            with changing(self.store, places_of_moves(moves)):
+                self.backend.move(moves)
+        self.moved += len(moves)
+        return len(moves)
 
     def _take(self, connection: sa.Connection, batch: int, only: Sequence[Pair] | None) -> Taken:
         began = time.monotonic()

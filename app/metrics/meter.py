@@ -20,6 +20,7 @@ COUNTS = {
     "stored": ("grouparoo_events_stored", "Events stored."),
     "known": ("grouparoo_events_known", "Events that came again: stored already."),
     "suppressed": ("grouparoo_events_suppressed", "Events of suppressed ids: not stored."),
+    "refreshed": ("grouparoo_profiles_refreshed", "Profiles whose properties were computed, once for each source."),
     "expired": ("grouparoo_events_expired", "Events deleted by RETENTION_DAYS."),
     "repointed": ("grouparoo_events_repointed", "Events moved to another profile."),
     "scanned": ("grouparoo_scan_rows", "Rows from outside that were associated."),
@@ -28,7 +29,7 @@ COUNTS = {
 }
 """What may be added, with the metric that it becomes."""
 
-STEPS = ("ping", "read", "identity", "save", "verify", "settle", "acknowledge")
+STEPS = ("ping", "read", "identity", "save", "verify", "mark", "settle", "acknowledge")
 
 
 def memory_key(worker: str) -> str:

@@ -4,16 +4,22 @@ from app.models.base import begin_writing, db, newest
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
+from app.models.properties import App, Property, PropertyRule, Refresh, Source
 
 __all__ = [
     "ApiKey",
+    "App",
     "Claim",
     "DeadLetter",
     "Deletion",
     "Identifier",
     "Merge",
     "Profile",
+    "Property",
+    "PropertyRule",
+    "Refresh",
     "Repoint",
+    "Source",
     "Suppression",
     "begin_writing",
     "db",

@@ -1,7 +1,7 @@
 """Events change hands, and go."""
 
-from backends.base import Assignment, EventBackend, EventQuery
-from backends.conformance.making import an_event, at, guids
+from backends.base import Assignment, EventBackend, EventQuery, Move
+from backends.conformance.making import an_event, at, guids, put_in_place
 from backends.event import Event
 
 
@@ -11,7 +11,7 @@ class Assigning:
         others = [an_event(user_id="v"), an_event(anonymous_id="c"), an_event(user_id="U"), an_event()]
         backend.save([*users, device, *others])
 
-        moved = backend.reassign([Assignment("pro_u", user_id="u"), Assignment("pro_a", anonymous_id="a")], 9)
+        moved = put_in_place(backend, [Assignment("pro_u", user_id="u"), Assignment("pro_a", anonymous_id="a")])
 
         assert moved == 3
         assert set(guids(backend.find(EventQuery(profile_guid="pro_u"), 9))) == set(guids(users))
@@ -21,13 +21,26 @@ class Assigning:
     def test_what_is_in_its_place_does_not_move(self, backend: EventBackend) -> None:
         backend.save([an_event(user_id="u", profile_guid="pro_1")])
 
-        assert backend.reassign([Assignment("pro_1", user_id="u")], 9) == 0
-        assert backend.reassign([], 9) == 0
+        assert put_in_place(backend, [Assignment("pro_1", user_id="u")]) == 0
+        assert put_in_place(backend, []) == 0
+
+    def test_a_move_says_from_where_to_where(self, backend: EventBackend) -> None:
+        placed = an_event(guid="evt_1", type="t", user_id="u", profile_guid="pro_1")
+        backend.save([placed, an_event(guid="evt_2", type="s", user_id="u")])
+
+        moves = backend.misplaced([Assignment("pro_2", user_id="u")], 9)
+        backend.discard(["evt_2"])
+        backend.move(moves)
+        backend.move(moves)
+        backend.move([])
+
+        assert sorted(moves) == [Move("evt_1", "t", "pro_1", "pro_2"), Move("evt_2", "s", None, "pro_2")]
+        assert [(event.guid, event.profile_guid) for event in backend.find(EventQuery(), 9)] == [("evt_1", "pro_2")]
 
     def test_events_with_a_user_do_not_follow_their_device(self, backend: EventBackend) -> None:
         backend.save([an_event(anonymous_id="a", user_id="u", profile_guid="pro_u"), an_event(anonymous_id="a")])
 
-        assert backend.reassign([Assignment("pro_a", anonymous_id="a")], 9) == 1
+        assert put_in_place(backend, [Assignment("pro_a", anonymous_id="a")]) == 1
         assert backend.count(EventQuery(profile_guid="pro_u")) == 1
 
     def test_a_bound_is_one_event_exact(self, backend: EventBackend) -> None:
@@ -42,7 +55,7 @@ class Assigning:
             earlier = Assignment("pro_0", anonymous_id=f"a{bound}", until=seen)
             later = Assignment("pro_1", anonymous_id=f"a{bound}", since=seen)
 
-            assert backend.reassign([earlier, later], 9) == len(events)
+            assert put_in_place(backend, [earlier, later]) == len(events)
 
             found = backend.find(EventQuery(anonymous_id=f"a{bound}"), 9)
             assert [event.profile_guid for event in found[::-1]] == ["pro_0"] * bound + ["pro_1"] * (len(events) - bound)
@@ -52,9 +65,9 @@ class Assigning:
         backend.save([an_event(number, anonymous_id="a") for number in range(10)])
         assignments = [Assignment("pro_1", user_id="u"), Assignment("pro_1", anonymous_id="a")]
 
-        moved = [backend.reassign(assignments, 8)]
+        moved = [put_in_place(backend, assignments, 8)]
         while moved[-1] >= 8:
-            moved.append(backend.reassign(assignments, 8))
+            moved.append(put_in_place(backend, assignments, 8))
 
         assert sum(moved) == 20
         assert backend.count(EventQuery(profile_guid="pro_1")) == 20

@@ -69,7 +69,7 @@ class Associating:
 
         assert backend.first_sightings(["a"]) == {}
         assert backend.identifiers(9) == []
-        assert backend.reassign([Assignment("pro_1", user_id="u")], 9) == 0
+        assert backend.misplaced([Assignment("pro_1", user_id="u")], 9) == []
         assert guids(backend.unassociated(9, min_age_s=0)) == [event.guid]
 
     def test_rows_not_looked_at_are_deleted_too(self, backend: EventBackend) -> None:

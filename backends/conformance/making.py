@@ -1,10 +1,10 @@
 """Events for tests; what a test does not care about is filled in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from backends.base import Cursor
+from backends.base import Assignment, Cursor, EventBackend
 from backends.event import Event, new_guid
 
 DIFFERENT_TEXTS = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "ann", "ａnna", "anna'"]
@@ -40,3 +40,10 @@ def guids(events: Iterable[Event]) -> list[str]:
 def place(event: Event) -> Cursor:
     """Where the event stands in a list."""
     return Cursor(event.occurred_at, event.created_at, event.guid)
+
+
+def put_in_place(backend: EventBackend, assignments: Sequence[Assignment], limit: int = 9) -> int:
+    """Move what is misplaced; return how many events that were."""
+    moves = backend.misplaced(assignments, limit)
+    backend.move(moves)
+    return len(moves)

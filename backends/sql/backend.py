@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.selectable import Select
 
 from backends.aggregation import Aggregate, Measure
-from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, interval_start
+from backends.base import INTERVALS, Assignment, Association, Cursor, EventBackend, EventQuery, Move, interval_start
 from backends.errors import EventsRefused
 from backends.event import Event, Timestamp, now
 from backends.sql.aggregates import aggregate
@@ -129,16 +129,24 @@ class SqlBackend(EventBackend):
         chosen = sa.select(found).join(events, events.c.guid == found.c.guid).where(waiting).order_by(events.c.guid)
         return self._transact(lambda connection: {row.guid for row in change(connection, events, chosen, _associated, _KEY)})
 
-    def reassign(self, assignments: Iterable[Assignment], limit: int) -> int:
-        moved = 0
+    def misplaced(self, assignments: Iterable[Assignment], limit: int) -> list[Move]:
+        found: list[Move] = []
         for selected in selections(self.dialect, assignments):
             elsewhere = events.c.profile_guid.is_distinct_from(sa.column("to_profile"))
             looked_at = events.c.profile_associated_at.is_not(None)
-            target = selected.where(elsewhere, looked_at).limit(limit - moved)
-            moved += self._transact(partial(_count_changed, chosen=target))
-            if moved >= limit:
+            target = selected.add_columns(events.c.type, events.c.profile_guid).where(elsewhere, looked_at)
+            with self._reading() as connection:
+                read = connection.execute(target.limit(limit - len(found)))
+                found += [Move(row.guid, row.type, row.profile_guid, row.to_profile) for row in read]
+            if len(found) >= limit:
                 break
-        return moved
+        return found
+
+    def move(self, moves: Sequence[Move]) -> None:
+        if moves:
+            target = rows(self.dialect, "target", ["guid", "to_profile"], sorted((one.guid, one.to_profile) for one in moves))
+            chosen = sa.select(target).join(events, events.c.guid == target.c.guid).order_by(events.c.guid)
+            self._transact(lambda connection: change(connection, events, chosen, _moved, _KEY))
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
         with self._reading() as connection:
@@ -240,12 +248,8 @@ def _associated(found: sa.FromClause) -> dict[str, Any]:
     }
 
 
-def _reassigned(found: sa.FromClause) -> dict[str, Any]:
-    return {"profile_guid": found.c.to_profile, "updated_at": moment_now()}
-
-
-def _count_changed(connection: sa.Connection, chosen: Select[Any]) -> int:
-    return len(change(connection, events, chosen, _reassigned, _KEY))
+def _moved(target: sa.FromClause) -> dict[str, Any]:
+    return {"profile_guid": target.c.to_profile, "updated_at": moment_now()}
 
 
 def _delete_chosen(connection: sa.Connection, chosen: Select[Any]) -> int:

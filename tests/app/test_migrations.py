@@ -34,7 +34,9 @@ def fill(table: sa.Table, number: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column in table.columns:
         kind = type(column.type).__name__
-        if isinstance(column.type, sa.Integer):
+        if isinstance(column.type, sa.Boolean):
+            values[column.name] = False
+        elif isinstance(column.type, sa.Integer | sa.Numeric | sa.Double):
             values[column.name] = number
         elif isinstance(column.type, sa.DateTime) or column.name.endswith(("_at", "_until")):
             values[column.name] = MOMENT
@@ -65,7 +67,8 @@ def test_no_upgrade_loses_a_row() -> None:
             assert [row | old for row, old in zip(after[name], rows, strict=True)] == after[name], (revision, name)
         with db.engine.begin() as connection:
             for name, table in tables().items():
-                statement = f"INSERT INTO {name} ({', '.join(table.c.keys())}) VALUES (:{', :'.join(table.c.keys())})"
+                columns = ", ".join(map(connection.dialect.identifier_preparer.quote, table.c.keys()))
+                statement = f"INSERT INTO {name} ({columns}) VALUES (:{', :'.join(table.c.keys())})"
                 connection.execute(sa.text(statement), fill(table, number))
 
     check()

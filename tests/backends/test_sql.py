@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from backends.event import MAX_ID_LENGTH, Event
 from backends.sql.backend import SqlBackend
 from backends.sql.engine import make_engine
 from backends.sql.records import UNREADABLE
-from tests.backends.conformance import BackendConformance, an_event, at, at_once
+from tests.backends.conformance import BackendConformance, an_event, at, at_once, put_in_place
 from tests.servers import free_port
 
 
@@ -359,14 +360,15 @@ class TestPlans:
         if is_analyzed:
             sql(backend, "ANALYZE TABLE events, event_data" if backend.dialect == "mysql" else "ANALYZE")
         guids = [f"evt_{number}" for number in range(1000)]
+        move = partial(put_in_place, backend, limit=1000)
         questions: dict[str, Callable[[], object]] = {
             "unassociated": lambda: backend.unassociated(1000, 2),
             "first_sightings": lambda: backend.first_sightings([f"dev_{number}" for number in range(100)]),
             "types": backend.types,
             "data_keys": lambda: backend.data_keys("type_1"),
             "identifiers": lambda: backend.identifiers(100, ("anonymous", "dev_5")),
-            "reassign users": lambda: backend.reassign([Assignment("p", user_id=f"user_{n}") for n in range(100)], 1000),
-            "reassign a device": lambda: backend.reassign([Assignment("p", anonymous_id="dev_1", since=an_event().seen)], 99),
+            "move users": lambda: move([Assignment("p", user_id=f"user_{n}") for n in range(100)]),
+            "move a device": lambda: move([Assignment("p", anonymous_id="dev_1", since=an_event().seen)]),
             "associate": lambda: backend.associate([Association(guid, None, None, None) for guid in guids]),
             "delete": lambda: backend.delete([Assignment("p", user_id=f"user_{n}") for n in range(10)], 1000),
             "save": lambda: backend.save([an_event(guid=guid) for guid in guids]),

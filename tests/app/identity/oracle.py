@@ -19,15 +19,15 @@ class Facts:
     stated: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Merge guid → (device, user, seen): a device's profile merged into a person's."""
     marks: dict[str, str] = field(default_factory=dict)
-    expired: dict[str, Event] = field(default_factory=dict)
-    """Events that retention deleted: they own nothing, and claim as before."""
+    expired: list[Event] = field(default_factory=list)
+    """Events that retention deleted: they own nothing, and claim as before, also if one comes again with other ids."""
 
     def canon(self, user: str) -> str:
         return self.canon(self.parents[user]) if user in self.parents else user
 
     def claims(self, device: str) -> dict[str, str]:
         found = {MARK: self.marks[device]} if device in self.marks else {}
-        known = [*self.events.values(), *self.expired.values()]
+        known = [*self.events.values(), *self.expired]
         pairs = [(event.user_id, event.seen) for event in known if event.anonymous_id == device and event.user_id]
         pairs += [(user, seen) for stated_device, user, seen in self.stated.values() if stated_device == device]
         for user, seen in pairs:
@@ -56,7 +56,7 @@ class Facts:
 
     def expire(self, type: str, until: str) -> None:
         for event in [event for event in self.events.values() if event.type == type and event.occurred_at < until]:
-            self.expired[event.guid] = self.events.pop(event.guid)
+            self.expired.append(self.events.pop(event.guid))
 
     def delete(self, person: str) -> None:
         users = {user for user in self.users() if self.canon(user) == person}
@@ -66,14 +66,14 @@ class Facts:
                 self.marks[device] = min(self.marks.get(device, seen), seen)
         for guid in doomed:
             del self.events[guid]
-        self.expired = {guid: event for guid, event in self.expired.items() if event.user_id not in users}
+        self.expired = [event for event in self.expired if event.user_id not in users]
         self.stated = {guid: fact for guid, fact in self.stated.items() if fact[1] not in users}
         self.parents = {child: parent for child, parent in self.parents.items() if child not in users and parent not in users}
 
     def users(self) -> set[str]:
-        seen = {event.user_id for event in [*self.events.values(), *self.expired.values()] if event.user_id}
+        seen = {event.user_id for event in [*self.events.values(), *self.expired] if event.user_id}
         return seen | self.parents.keys() | set(self.parents.values()) | {fact[1] for fact in self.stated.values()}
 
     def _devices(self) -> set[str]:
-        known = [*self.events.values(), *self.expired.values()]
+        known = [*self.events.values(), *self.expired]
         return {event.anonymous_id for event in known if event.anonymous_id} | {fact[0] for fact in self.stated.values()}

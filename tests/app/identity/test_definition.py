@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +20,17 @@ from app.identity import decisions, deletions, profiles
 from app.identity.expiry import expire_events
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore, repoints
-from app.models import Merge, db
+from app.models import Merge, Property, PropertyRule, Source, db
+from app.properties.store import PropertyStore
 from app.retention import Retention
 from app.services import services
+from backends.aggregation import Aggregation, aggregate
 from backends.base import EventQuery
-from backends.event import Event, derived_event_guid, timestamp
+from backends.event import Event, derived_event_guid, now, timestamp
 from backends.memory import MemoryBackend
 from tests.app.identity.oracle import Facts, Owner
 from worker.pipeline import Pipeline
+from worker.refresh import Refresher
 
 USERS = ["ann", "bob", "cy"]
 DEVICES = ["phone", "laptop", "kiosk"]
@@ -36,7 +39,8 @@ LATER = "9999-01-01T00:00:00.000Z"
 
 def made_event(number: int, second: int, user: str | None, device: str | None) -> Event:
     moment = f"2026-01-01T00:00:{second:02d}.000Z"
-    return Event(derived_event_guid("key", str(number)), "t", user, device, moment, moment, {}, str(number))
+    data = {"n": str(number)} if number else {"n": "none"}
+    return Event(derived_event_guid("key", str(number)), "t", user, device, moment, moment, data, str(number))
 
 
 ids = st.tuples(st.sampled_from([None, *USERS]), st.sampled_from([None, *DEVICES, "ann"])).filter(any)
@@ -59,6 +63,7 @@ class World:
         backend = services().backend
         self.store = IdentityStore(db.engine, policy)
         self.pipeline = Pipeline(self.store, backend, frozenset())
+        self.refresher = Refresher(PropertyStore(self.store), backend)
         self.facts = Facts(policy.value)
         self.merges: list[str] = []
 
@@ -71,6 +76,7 @@ class World:
             "delete": self.delete,
             "expire": self.expire,
         }[name](argument)
+        self.refresh()
 
     def store_events(self, drafted: list[tuple[int, int, tuple[str | None, str | None]]]) -> None:
         events = [made_event(number, second, *pair) for number, second, pair in drafted]
@@ -118,6 +124,10 @@ class World:
                 return
         raise AssertionError("repoints never end")
 
+    def refresh(self) -> None:
+        while self.refresher.work_off(lambda: True):
+            pass
+
     def stored(self) -> dict[str, Event]:
         return {event.guid: event for event in self.pipeline.backend.find(EventQuery(), 10_000)}
 
@@ -137,6 +147,50 @@ class World:
             assert found and (found.guid, found.owner) == (profile, owner)
         with db.engine.connect() as connection:
             assert connection.execute(sa.select(sa.func.count()).select_from(repoints)).scalar() == 0
+        self.check_properties(stored.values())
+
+    def check_properties(self, stored: Collection[Event]) -> None:
+        """Each profile has what the rules make of its events; a unique value is one profile's, a rival knows whose."""
+        self.refresh()
+        mine: dict[str | None, list[Event]] = {}
+        for event in stored:
+            mine.setdefault(event.profile_guid, []).append(event)
+        wanted = {
+            (guid, rule.key): rule.value(aggregate(rule.measure(datetime.now(UTC)), events))
+            for rule in self.refresher.store.rules()
+            for guid, events in mine.items()
+        }
+        rows = list(db.session.execute(sa.select(Property, PropertyRule.key).join(PropertyRule, is_its_rule)))
+        found = {(row.profile_guid, key): row.value for row, key in rows if row.value is not None}
+        uniques = [(row.value, row.unique_value, row.conflict, row.profile_guid) for row, key in rows if key == "highest"]
+        owners = {str(value): guid for value, unique, _, guid in uniques if unique is not None}
+        db.session.rollback()
+
+        assert found == {place: value for place, value in wanted.items() if value is not None}
+        assert all(owners[str(value)] == (conflict or guid) for value, _, conflict, guid in uniques if value is not None)
+
+
+is_its_rule = PropertyRule.guid == Property.rule_guid
+
+RULES = {
+    "events": ("occurredAt", Aggregation.COUNT, "integer"),
+    "numbers": ("data.n", Aggregation.ALL, "integer"),
+    "highest": ("data.n", Aggregation.MAX, "integer"),
+}
+
+
+def make_rules() -> None:
+    """A source of the events of type t, and rules on it; `highest` is unique."""
+    moment = now()
+    source = Source(guid="src_t", app_guid="app_events", name="t", event_type="t", options={})
+    source.created_at = source.updated_at = moment
+    db.session.add(source)
+    for key, (column, aggregation, type) in RULES.items():
+        rule = PropertyRule(guid=f"rul_{key}", key=key, type=type, is_unique=key == "highest", is_array=key == "numbers")
+        rule.source_guid, rule.options, rule.filters = "src_t", {"column": column, "aggregation": aggregation.value}, []
+        rule.origin, rule.created_at, rule.updated_at = "user", moment, moment
+        db.session.add(rule)
+    db.session.commit()
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +206,12 @@ def quick_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 
 def emptied() -> None:
+    """No events, nobody known; some rules."""
     services().backend.events.clear()  # type: ignore[attr-defined]  # the memory backend's dictionary
     with db.engine.begin() as connection:
         for table in db.metadata.sorted_tables:
             connection.execute(sa.delete(table))
+    make_rules()
 
 
 @pytest.mark.parametrize("policy", list(Policy))

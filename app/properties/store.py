@@ -1,0 +1,185 @@
+"""PropertyStore: which refreshes are whose, the rules, and the values; set-wise, on the app's database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.identity.store import IdentityStore
+from app.identity.view import identifiers
+from app.models import PropertyRule, Source
+from app.properties.marks import after, mark, refreshes, rules_table, sources
+from app.properties.rules import EventRule, rule_of
+from app.properties.values import Computed, properties, write_values
+from backends.event import Timestamp, now
+from backends.sql.changing import change
+from backends.sql.rows import among, rows
+from backends.sql.walks import distinct
+
+LEASE_S = 30
+"""For so long a refresh is one worker's; longer than a job may take."""
+
+
+@dataclass(frozen=True)
+class Refreshing:
+    """A refresh that is ours, as it was read: of this profile from this source (empty: from any)."""
+
+    profile_guid: str
+    source_guid: str
+    version: int
+    begun: int | None
+    reached: str
+    cost_ms: int
+
+    @property
+    def began_at(self) -> int:
+        """The version at which the computation began that this goes on with."""
+        return self.version if self.begun is None else self.begun
+
+
+class PropertyStore:
+    """Safe in any number of workers at once: of two computations of a value the one counts that began later."""
+
+    def __init__(self, identity: IdentityStore) -> None:
+        self.identity = identity
+        self.dialect = identity.dialect
+
+    def rules(self, source_guids: Iterable[str] | None = None) -> list[EventRule]:
+        """The rules on events, all or those of these sources, in order of their guids."""
+        condition = sa.true() if source_guids is None else among(self.dialect, rules_table.c.source_guid, source_guids)
+        with self.identity.reading() as connection:
+            return self._rules(connection, condition)
+
+    def sources(self) -> list[str]:
+        """The sources that have rules."""
+        with self.identity.reading() as connection:
+            return sorted(connection.scalars(sa.select(rules_table.c.source_guid).distinct()))
+
+    def take(self, limit: int) -> list[Refreshing]:
+        """Up to `limit` refreshes that are due, the oldest first, for LEASE_S."""
+        is_free = sa.or_(refreshes.c.taken_until.is_(None), refreshes.c.taken_until < now())
+        columns = [refreshes.c[name] for name in Refreshing.__dataclass_fields__]
+        due = sa.select(*columns).where(refreshes.c.due_at <= now(), refreshes.c.version > 0, is_free)
+        chosen = due.order_by(refreshes.c.due_at).limit(limit)
+        until = after(LEASE_S)
+
+        def take(connection: sa.Connection) -> list[Refreshing]:
+            found = change(connection, refreshes, chosen, lambda _: {"taken_until": until}, columns, skip_locked=True)
+            return [Refreshing(**row._asdict()) for row in found]
+
+        return self.identity.transact(take)
+
+    def spread(self, taken: Sequence[Refreshing], source_guids: Sequence[str]) -> None:
+        """Instead of these refreshes from any source, let there be one of each profile from each of these sources."""
+        stale = [(one.profile_guid, source) for one in taken for source in source_guids]
+
+        def spread(connection: sa.Connection) -> None:
+            mark(connection, stale, now())
+            _finish(connection, taken, {})
+
+        self.identity.transact(spread)
+
+    def finish(self, taken: Sequence[Refreshing], waits: Mapping[str, Timestamp]) -> None:
+        """These are done as of the version at which they began; the profiles of `waits` come again then at the earliest."""
+        self.identity.transact(lambda connection: _finish(connection, taken, waits))
+
+    def pause(self, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int]) -> None:
+        """Of these the rules up to `reached` are computed; somebody goes on with them soon."""
+        self.identity.transact(lambda connection: _pause(connection, taken, reached, costs_ms))
+
+    def write(self, computed: Sequence[Computed]) -> None:
+        """Write what was computed (`values.write_values`)."""
+        self.identity.transact(lambda connection: write_values(connection, computed))
+
+    def homes(self, limit: int, behind: str) -> list[str]:
+        """Up to `limit` profiles, in order of guids."""
+        chosen = sa.select(identifiers.c.home).where(identifiers.c.home > behind).order_by(identifiers.c.home).limit(limit)
+        with self.identity.reading() as connection:
+            return list(connection.scalars(chosen))
+
+    def next_backfill(self) -> tuple[EventRule, str] | None:
+        """A rule that is not computed for all profiles yet, and the last one it was computed for."""
+        with self.identity.reading() as connection:
+            waiting = rules_table.c.backfilled_at.is_(None)
+            chosen = sa.select(rules_table.c.guid, rules_table.c.backfilled_to).join(sources, _is_of_events).where(waiting)
+            row = connection.execute(chosen.order_by(rules_table.c.updated_at, rules_table.c.guid).limit(1)).first()
+            found = [rule for rule in self._rules(connection, rules_table.c.guid == row.guid)] if row else []
+            return (found[0], row.backfilled_to) if row and found else None
+
+    def note_backfill(self, rule: EventRule, profiles: Sequence[str], is_done: bool) -> None:
+        """The rule is computed for these profiles, the next ones; with `is_done` they were the last."""
+        here = sa.and_(rules_table.c.guid == rule.guid, rules_table.c.version == rule.version)
+        changes: dict[str, Any] = {"backfilled_profiles": rules_table.c.backfilled_profiles + len(profiles)}
+        changes |= {"backfilled_to": profiles[-1]} if profiles else {}
+        changes |= {"backfilled_at": now()} if is_done else {}
+        self.identity.transact(lambda connection: connection.execute(sa.update(rules_table).where(here).values(changes)))
+
+    def note_sweep(self, rule: EventRule, until: Timestamp) -> None:
+        """Whose events left the rule's window before `until` are marked."""
+        here = sa.and_(rules_table.c.guid == rule.guid, rules_table.c.version == rule.version)
+        swept = sa.update(rules_table).where(here).values(swept_to=until)
+        self.identity.transact(lambda connection: connection.execute(swept))
+
+    def mark(self, source_guid: str, profiles: Iterable[str]) -> None:
+        """Note that what these profiles have from the source is to be computed again, now."""
+        stale = [(guid, source_guid) for guid in profiles]
+        self.identity.transact(lambda connection: mark(connection, stale, now()))
+
+    def clear_orphans(self, limit: int) -> int:
+        """Delete up to `limit` values of rules that are no more, and refreshes that wait for nothing; return how many."""
+        return self.identity.transact(lambda connection: _clear_orphans(connection, limit))
+
+    def _rules(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[EventRule]:
+        statement = sa.select(PropertyRule, Source).join(Source, Source.guid == PropertyRule.source_guid)
+        statement = statement.where(sources.c.event_type.is_not(None), condition).order_by(rules_table.c.guid)
+        with sa.orm.Session(connection) as session:
+            return [rule_of(row, source) for row, source in session.execute(statement)]
+
+
+_is_of_events = sa.and_(sources.c.guid == rules_table.c.source_guid, sources.c.event_type.is_not(None))
+
+
+def _finish(connection: sa.Connection, taken: Sequence[Refreshing], waits: Mapping[str, Timestamp]) -> None:
+    done = [one for one in taken if one.profile_guid not in waits]
+    if done:
+        connection.execute(sa.delete(refreshes).where(_is_one_of(connection, done, is_unchanged=True)))
+        again = {"taken_until": None, "begun": None, "reached": "", "cost_ms": 0}
+        connection.execute(sa.update(refreshes).where(_is_one_of(connection, done)).values(again))
+    for one in taken:
+        if one.profile_guid in waits:
+            here = _is_one_of(connection, [one])
+            version = sa.case((refreshes.c.version == one.began_at, 0), else_=refreshes.c.version)
+            again = {"taken_until": None, "begun": None, "reached": "", "cost_ms": 0, "due_at": waits[one.profile_guid]}
+            connection.execute(sa.update(refreshes).where(here).values(version=version, **again))
+
+
+def _pause(connection: sa.Connection, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int]) -> None:
+    for one in taken:
+        cost = one.cost_ms + costs_ms.get(one.profile_guid, 0)
+        values = {"taken_until": None, "begun": one.began_at, "reached": reached, "cost_ms": cost}
+        connection.execute(sa.update(refreshes).where(_is_one_of(connection, [one])).values(values))
+
+
+def _is_one_of(connection: sa.Connection, some: Sequence[Refreshing], is_unchanged: bool = False) -> sa.ColumnElement[bool]:
+    names = ["profile_guid", "source_guid", *(["version"] if is_unchanged else [])]
+    records = sorted((one.profile_guid, one.source_guid, str(one.began_at))[: len(names)] for one in some)
+    one = rows(connection.dialect.name, "one", names, records)
+    same = [refreshes.c[name] == one.c[name] for name in names[:2]]
+    if is_unchanged:
+        same.append(refreshes.c.version == sa.cast(one.c.version, sa.Integer))
+    theirs = among(connection.dialect.name, refreshes.c.profile_guid, {one.profile_guid for one in some})
+    return sa.and_(theirs, sa.exists().where(*same))
+
+
+def _clear_orphans(connection: sa.Connection, limit: int) -> int:
+    over = sa.and_(refreshes.c.version == 0, refreshes.c.due_at <= now())
+    connection.execute(sa.delete(refreshes).where(over))
+    known = set(connection.scalars(sa.select(rules_table.c.guid)))
+    for orphan in set(distinct(connection, properties.c.rule_guid)) - known:
+        theirs = properties.c.rule_guid == orphan
+        some = list(connection.scalars(sa.select(properties.c.profile_guid).where(theirs).limit(limit)))
+        among_them = among(connection.dialect.name, properties.c.profile_guid, some)
+        connection.execute(sa.delete(properties).where(theirs, among_them))
+        return len(some)
+    return 0

@@ -1,0 +1,67 @@
+"""Types of properties: which stored strings are a value of the type, and what they become in JSON."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.ingest.times import from_ms, parse_ms
+from backends.aggregation import END, NUMBER
+
+Value = str | int | float | bool
+"""One value of a property, as JSON has it."""
+
+DIGITS = 12
+"""Results of different databases agree to so many significant digits; no more are shown."""
+
+INTEGER = f"^-?(0|[1-9][0-9]{{0,17}}){END}"
+_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[T ][0-9:.]{4,15}(Z|[+-][0-9:]{4,5})?"
+MOST_MS = 253_402_300_800_000
+"""The year 10000."""
+
+
+class PropertyType(StrEnum):
+    """What kind of value a property has."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    EMAIL = "email"
+    URL = "url"
+    PHONE_NUMBER = "phoneNumber"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a type is written in event data: strings that `pattern` does not match are left out; `read` makes the value."""
+
+    pattern: str | None
+    read: Callable[[str], Value | None] = str
+
+    def value_of(self, text: str) -> Value | None:
+        """The value that the text is of; None if it is none."""
+        return self.read(text) if self.pattern is None or re.search(self.pattern, text) else None
+
+
+def significant(number: float) -> float:
+    """The number to twelve significant digits."""
+    return float(f"{number:.{DIGITS}g}")
+
+
+def _date(text: str) -> str | None:
+    found = parse_ms(text)
+    return from_ms(found) if found is not None and 0 <= found < MOST_MS else None
+
+
+FORMS = {
+    PropertyType.STRING: Form(None),
+    PropertyType.INTEGER: Form(INTEGER, int),
+    PropertyType.FLOAT: Form(NUMBER, lambda text: significant(float(text))),
+    PropertyType.BOOLEAN: Form(f"^(true|false|1|0){END}", lambda text: text in ("true", "1")),
+    PropertyType.DATE: Form(f"^({_DAY}({_TIME})?|[0-9]{{9,13}}){END}", _date),
+    PropertyType.EMAIL: Form(f"^[^@ ]+@[^@ ]+[.][^@ ]+{END}"),
+    PropertyType.URL: Form(f"^[a-zA-Z][a-zA-Z0-9+.-]*://[^ ]+{END}"),
+    PropertyType.PHONE_NUMBER: Form(f"^[+]?[0-9(][0-9 ()/.-]{{3,30}}{END}"),
+}
