@@ -84,6 +84,11 @@ def read_body(schema: Schema) -> Json:
     body, _ = read_json(services().settings.max_body_bytes)
     if not isinstance(body, dict):
         raise invalid_body(f"the body must be a JSON object with {', '.join(map(_name, schema.fields.values()))}")
+    return load_body(schema, body)
+
+
+def load_body(schema: Schema, body: Json) -> Json:
+    """The fields of a body. Raises ApiError (422) naming each field that is wrong."""
     try:
         loaded: Json = schema.load(body)
     except ValidationError as error:

@@ -4,16 +4,18 @@ from flask import Blueprint, Response, request
 
 from app.api.bodies import MergeBody, read_body
 from app.api.cursor import read_cursor, write_cursor
+from app.api.describing import profile_shapes
 from app.api.events import FILTERS, PAGING, answer_page, explain_stored
 from app.api.explaining import explain_profile
 from app.api.exports import read_place, stream
 from app.api.parameters import check_parameters, read_flag, read_limit
 from app.api.refusals import conflict, unknown
-from app.api.shapes import Json, identifier_shapes, profile_shape
+from app.api.shapes import Json, identifier_shapes, property_shape
 from app.auth import requires
 from app.exporting.profile import profile_lines
 from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
+from app.properties.reading import Known, find_by_unique, properties_of
 from app.services import services
 from app.stream import DELETE, REPOINT
 
@@ -29,7 +31,7 @@ def list_all() -> Json:
     place = read_cursor(after, moments=0)[0] if after is not None else None
     found = profiles.page(services().identity, limit + 1, place)
     following = write_cursor((found[limit - 1].guid,)) if len(found) > limit else None
-    return {"profiles": [profile_shape(profile) for profile in found[:limit]], "next": following}
+    return {"profiles": profile_shapes(found[:limit]), "next": following}
 
 
 @routes.get("/profiles/<guid>")
@@ -37,21 +39,35 @@ def list_all() -> Json:
 def show(guid: str) -> Json:
     """One profile; by a guid that was merged away, the profile that it leads to."""
     check_parameters([])
-    return {"profile": profile_shape(find_profile(guid))}
+    return {"profile": profile_shapes([find_profile(guid)])[0]}
 
 
 @routes.get("/profiles/by/<key>/<path:value>", merge_slashes=False)
 @requires("profiles:read")
 def show_by(key: str, value: str) -> Json:
-    """The profile of a userId or an anonymousId."""
+    """The profile of a userId, an anonymousId, or a value of a unique property."""
     check_parameters([])
+    store = services().identity
     kinds = {"userId": "user", services().settings.user_id_property: "user", "anonymousId": "anonymous"}
-    if key not in kinds:
-        raise unknown("profile key", key)
-    found = profiles.find_by(services().identity, kinds[key], value)
+    if key in kinds:
+        found = profiles.find_by(store, kinds[key], value)
+    else:
+        is_known, guid = find_by_unique(store, key, value)
+        if not is_known:
+            raise unknown("profile key", key)
+        found = profiles.find(store, guid) if guid else None
     if found is None:
         raise unknown("profile", value)
-    return {"profile": profile_shape(found)}
+    return {"profile": profile_shapes([found])[0]}
+
+
+@routes.get("/profiles/<guid>/properties")
+@requires("profiles:read")
+def properties(guid: str) -> Json:
+    """The properties of the profile: each value, when and by which rule it was computed."""
+    check_parameters([])
+    found = find_profile(guid).guid
+    return {"properties": {key: property_shape(known) for key, known in _properties_of(found).items()}}
 
 
 @routes.get("/profiles/<guid>/events")
@@ -121,6 +137,10 @@ def delete(guid: str) -> tuple[Json, int]:
     deletion = deletions.delete(services().identity, find_profile(guid), suppress=bool(read_flag("suppress")))
     services().wake(DELETE)
     return {"deletion": {"guid": deletion}}, 202
+
+
+def _properties_of(guid: str) -> dict[str, Known]:
+    return properties_of(services().identity, [guid])[guid]
 
 
 def find_profile(guid: str) -> ProfileRecord:

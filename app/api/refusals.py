@@ -26,6 +26,11 @@ def invalid_body(message: str) -> ApiError:
     return ApiError("invalid_body", 400, message, {})
 
 
+def invalid_field(field: str, message: str) -> ApiError:
+    """422: a field of the body can't be what it is."""
+    return ApiError("invalid_field", 422, f"{field}: {message}", {field: [message]})
+
+
 def conflict(code: str, message: str) -> ApiError:
     """409: it can't be done as things stand."""
     return ApiError(code, 409, message, {})

@@ -1,9 +1,12 @@
 """Shapes: how records look in JSON (04-http, "Shapes")."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.identity.profiles import ProfileRecord
-from app.models import ApiKey, DeadLetter
+from app.models import ApiKey, App, DeadLetter, PropertyRule, Source
+from app.properties.preview import Column
+from app.properties.reading import Known
 from backends.event import Event
 
 Json = dict[str, Any]
@@ -29,14 +32,71 @@ def event_shape(event: Event, profile_guid: str | None, state: str = "stored") -
     }
 
 
-def profile_shape(profile: ProfileRecord) -> Json:
-    """A profile with its identifiers."""
+def profile_shape(profile: ProfileRecord, properties: Mapping[str, Known]) -> Json:
+    """A profile with its identifiers and properties."""
     return {
         "guid": profile.guid,
         "identifiers": identifier_shapes(profile),
-        "properties": {},
+        "properties": {key: property_shape(known) for key, known in properties.items()},
         "createdAt": profile.created_at,
         "updatedAt": profile.updated_at,
+    }
+
+
+def property_shape(known: Known) -> Json:
+    """A value, when and by which rule it was computed; and, if it should be unique, which other profile has it."""
+    shape = {"value": known.value, "updatedAt": known.computed_at, "rule": known.rule_guid}
+    return {**shape, "conflict": known.conflict} if known.conflict else shape
+
+
+def app_shape(app: App) -> Json:
+    """An app, without how to get in."""
+    return {"guid": app.guid, "name": app.name, "kind": app.kind, "createdAt": app.created_at, "updatedAt": app.updated_at}
+
+
+def source_shape(source: Source) -> Json:
+    """A source."""
+    return {
+        "guid": source.guid,
+        "appGuid": source.app_guid,
+        "name": source.name,
+        "eventType": source.event_type,
+        "createdAt": source.created_at,
+        "updatedAt": source.updated_at,
+    }
+
+
+def column_shape(column: Column) -> Json:
+    """A column of a source, and what can be asked of it."""
+    return {
+        "key": column.key,
+        "type": column.type.value,
+        "operators": [one.value for one in column.operators],
+        "aggregations": [one.value for one in column.aggregations],
+    }
+
+
+def rule_shape(rule: PropertyRule) -> Json:
+    """A property rule, and how far it is computed."""
+    return {
+        "guid": rule.guid,
+        "key": rule.key,
+        "type": rule.type,
+        "unique": rule.is_unique,
+        "isArray": rule.is_array,
+        "sourceGuid": rule.source_guid,
+        "column": rule.options.get("column"),
+        "aggregation": rule.options.get("aggregation"),
+        "windowDays": rule.options.get("windowDays"),
+        "filters": rule.filters,
+        "origin": rule.origin,
+        "backfill": {
+            "state": "done" if rule.backfilled_at else "running",
+            "profiles": rule.backfilled_profiles,
+            "finishedAt": rule.backfilled_at,
+        },
+        "createdAt": rule.created_at,
+        "updatedAt": rule.updated_at,
     }
 
 

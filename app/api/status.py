@@ -11,7 +11,8 @@ from app.api.parameters import check_parameters
 from app.api.shapes import Json
 from app.auth import requires
 from app.health import dependencies
-from app.models import DeadLetter, Repoint
+from app.models import DeadLetter, Refresh, Repoint
+from app.properties.reading import count_conflicts
 from app.services import services
 from backends.base import EventQuery
 from backends.errors import BackendUnavailable
@@ -19,7 +20,10 @@ from backends.event import timestamp
 
 routes = Blueprint("status", __name__)
 
-NUMBERS = ("waitingEvents", "oldestWaitingSeconds", "unassociated", "unassociable", "deadLetters", "repoints")
+NUMBERS = (
+    *("waitingEvents", "oldestWaitingSeconds", "unassociated", "unassociable", "deadLetters"),
+    *("repoints", "refreshes", "conflicts"),
+)
 COUNTED_AT_MOST = 100_000
 ENTRIES_COUNTED = 100
 """Beyond these the number of waiting events is estimated."""
@@ -65,9 +69,10 @@ def _rows() -> Json:
 
 
 def _notes() -> Json:
-    counts = {"deadLetters": DeadLetter, "repoints": Repoint}
+    counts = {"deadLetters": DeadLetter, "repoints": Repoint, "refreshes": Refresh}
     with services().identity.reading() as connection:
-        return {name: connection.scalar(sa.select(sa.func.count()).select_from(model)) for name, model in counts.items()}
+        found = {name: connection.scalar(sa.select(sa.func.count()).select_from(model)) for name, model in counts.items()}
+        return {**found, "conflicts": count_conflicts(connection)}
 
 
 def _workers() -> list[Json]:

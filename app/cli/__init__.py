@@ -2,13 +2,15 @@
 
 from flask import Flask
 
-from app.cli import dead_letters, doctor, events, keys, operations, profiles, suppressions
+from app.cli import dead_letters, doctor, events, keys, operations, profiles, properties, suppressions
 from app.cli.outages import guarded
 
 COMMANDS = (
     keys.group,
     events.group,
     profiles.group,
+    properties.sources,
+    properties.properties,
     suppressions.group,
     dead_letters.group,
     operations.release,

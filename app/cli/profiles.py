@@ -7,8 +7,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
+from app.api.describing import profile_shapes
 from app.api.explaining import explain_profile
-from app.api.shapes import Json, profile_shape
+from app.api.shapes import Json
 from app.cli.exporting import place_of, write
 from app.cli.terminal import fail, show_json, show_record
 from app.exporting.profile import profile_lines
@@ -37,7 +38,7 @@ def show(guid: str | None, user_id: str | None, anonymous_id: str | None, as_jso
 
     Example: flask --app app profiles show --user-id ann
     """
-    _show(profile_shape(_named(guid, user_id, anonymous_id)), as_json)
+    _show(profile_shapes([_named(guid, user_id, anonymous_id)])[0], as_json)
 
 
 @group.command("explain")

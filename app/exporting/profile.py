@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
+from app.api.describing import profile_shapes
 from app.api.explaining import claim_shape, merge_shape
-from app.api.shapes import Json, dead_letter_shape, event_shape, profile_shape
+from app.api.shapes import Json, dead_letter_shape, event_shape
 from app.dead_letters import event_of
 from app.exporting.events import event_pages
 from app.exporting.lines import ndjson
@@ -30,7 +31,7 @@ def profile_lines(profile: ProfileRecord, after: Cursor | None = None) -> Iterat
     Needs an app context at each step. Raises BackendUnavailable or sqlalchemy's errors.
     """
     if after is None:
-        yield ndjson([{"profile": profile_shape(profile)}])
+        yield ndjson([{"profile": one} for one in profile_shapes([profile])])
         for page in _facts(profile):
             yield ndjson(page)
     for events in event_pages(EventQuery(profile_guid=profile.guid), after):

@@ -4,9 +4,10 @@ from app.models.base import begin_writing, db, newest
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
-from app.models.properties import App, Property, PropertyRule, Refresh, Source
+from app.models.properties import EVENTS_APP, App, Property, PropertyRule, Refresh, Source
 
 __all__ = [
+    "EVENTS_APP",
     "ApiKey",
     "App",
     "Claim",

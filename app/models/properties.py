@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import JSON, BigInteger, Boolean, Double, Index, Integer, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Moment, db
+from backends.event import now
 
 
 class App(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
@@ -23,6 +25,17 @@ class App(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     credentials: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(Moment)
     updated_at: Mapped[str] = mapped_column(Moment)
+
+
+EVENTS_APP = "app_events"
+"""The guid of the built-in app: the events themselves."""
+
+
+@sa.event.listens_for(App.__table__, "after_create")
+def _add_events_app(table: sa.Table, connection: sa.Connection, **_: Any) -> None:
+    moment = now()
+    values = {"guid": EVENTS_APP, "name": "events", "kind": "events", "options": {}}
+    connection.execute(sa.insert(table).values(**values, created_at=moment, updated_at=moment))
 
 
 class Source(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey

@@ -100,12 +100,21 @@ class Identifier(Answer):
     value = text()
 
 
+class Property(Answer):
+    """What a rule made of a profile's events."""
+
+    value = fields.Raw(required=True, metadata={"description": "a text, a number, true or false, or a list of these"})
+    updatedAt = moment("as of when it was computed")
+    rule = text("the guid of the rule")
+    conflict = fields.String(metadata={"description": "the profile that has this value of a unique property already"})
+
+
 class Profile(Answer):
     """A person, or a device not yet known to be a person's."""
 
     guid = text()
     identifiers = many(Identifier)
-    properties = fields.Dict(keys=fields.String(), required=True, metadata={"description": "key: {value, updatedAt, rule}"})
+    properties = fields.Dict(keys=fields.String(), values=fields.Nested(Property), required=True)
     createdAt = moment()
     updatedAt = moment()
 
@@ -243,6 +252,173 @@ class Identifiers(Answer):
     identifiers = many(Identifier)
 
 
+class Properties(Answer):
+    """A profile's properties, by key."""
+
+    properties = fields.Dict(keys=fields.String(), values=fields.Nested(Property), required=True)
+
+
+class App(Answer):
+    """Where data comes from."""
+
+    guid = text()
+    name = text()
+    kind = one_of("events")
+    createdAt = moment()
+    updatedAt = moment()
+
+
+class AppAnswer(Answer):
+    """One app."""
+
+    app = one(App)
+
+
+class AppPage(Answer):
+    """Apps, newest first."""
+
+    apps = many(App)
+    next = following()
+
+
+class Source(Answer):
+    """A selection in an app."""
+
+    guid = text()
+    appGuid = text()
+    name = text()
+    eventType = text("the type of its events", allow_none=True)
+    createdAt = moment()
+    updatedAt = moment()
+
+
+class SourceAnswer(Answer):
+    """One source."""
+
+    source = one(Source)
+
+
+class SourcePage(Answer):
+    """Sources, newest first."""
+
+    sources = many(Source)
+    next = following()
+
+
+class Deleted(Answer):
+    """What is no more."""
+
+    guid = text()
+    state = one_of("deleted")
+
+
+class DeletedAppAnswer(Answer):
+    """The deleted app."""
+
+    app = one(Deleted)
+
+
+class DeletedSourceAnswer(Answer):
+    """The deleted source."""
+
+    source = one(Deleted)
+
+
+class EventPreview(Answer):
+    """The newest events of a source."""
+
+    events = many(StoredEvent)
+
+
+class Column(Answer):
+    """A column of a source, and what can be asked of it."""
+
+    key = text()
+    type = text("what its newest values look like")
+    operators = texts("for filters")
+    aggregations = texts()
+
+
+class Columns(Answer):
+    """The columns of a source."""
+
+    columns = many(Column)
+
+
+class Filter(Answer):
+    """A condition on the events that count."""
+
+    key = text()
+    op = text()
+    match = fields.String()
+
+
+class Backfill(Answer):
+    """How far a rule is computed for everybody."""
+
+    state = one_of("running", "done")
+    profiles = count("for which it was computed so far")
+    finishedAt = moment(allow_none=True)
+
+
+class PropertyRule(Answer):
+    """How a property is made of a source."""
+
+    guid = text()
+    key = text()
+    type = text()
+    unique = fields.Boolean(required=True)
+    isArray = fields.Boolean(required=True)
+    sourceGuid = text()
+    column = text(allow_none=True)
+    aggregation = text(allow_none=True)
+    windowDays = count("null: of all time", allow_none=True)
+    filters = many(Filter)
+    origin = one_of("user", "trait")
+    backfill = one(Backfill)
+    createdAt = moment()
+    updatedAt = moment()
+
+
+class PropertyRuleAnswer(Answer):
+    """One rule."""
+
+    propertyRule = one(PropertyRule)
+
+
+class PropertyRuleShown(PropertyRuleAnswer):
+    """One rule, and how many strings it could not read."""
+
+    leftOut = count("values that are none of the rule's type, over all profiles")
+
+
+class PropertyRulePage(Answer):
+    """Rules, newest first."""
+
+    propertyRules = many(PropertyRule)
+    next = following()
+
+
+class DeletedRuleAnswer(Answer):
+    """The deleted rule."""
+
+    propertyRule = one(Deleted)
+
+
+class Previewed(Answer):
+    """What a rule would make of a profile."""
+
+    profileGuid = text()
+    value = fields.Raw(required=True, allow_none=True)
+    leftOut = count("values that are none of the rule's type")
+
+
+class RulePreviewed(Answer):
+    """What a rule would make of a few profiles."""
+
+    values = many(Previewed)
+
+
 class MadeMerge(Answer):
     """A merge that was decided; the worker carries it out."""
 
@@ -373,6 +549,8 @@ class Status(Answer):
     unassociable = count("rows that are about nobody; counted up to 100,000", allow_none=True)
     deadLetters = count(allow_none=True)
     repoints = count("identifiers whose events are to be given to another profile", allow_none=True)
+    refreshes = count("profiles whose properties are to be computed, each source counting", allow_none=True)
+    conflicts = count("values of unique properties that another profile has; counted up to 100,000", allow_none=True)
     workers = many(Worker)
     dependencies = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from marshmallow import Schema
 
 from app.api.bodies import KeyChanges, MergeBody, NewKey, SuppressionBody
+from app.api.property_bodies import NewRule, NewSource, RuleChanges, RulePreview, SourceChanges
 from app.openapi import answers, queries
 
 JSON = "application/json"
@@ -50,6 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "profiles", {200: answers.EventPage}, (400, 404), queries.ProfileEvents, takes_data=True
     ),
     "api.profiles.identifiers": Operation("profiles", {200: answers.Identifiers}, (400, 404)),
+    "api.profiles.properties": Operation("profiles", {200: answers.Properties}, (400, 404)),
     "api.profiles.explain": Operation(
         "profiles", {200: "ProfileExplained"}, (400, 404), queries.ProfileExplanation
     ),
@@ -59,6 +61,32 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "api.profiles.revert": Operation("profiles", {202: answers.RevertAnswer}, (400, 404)),
     "api.profiles.delete": Operation("profiles", {202: answers.DeletionAnswer}, (400, 404), queries.Deletion),
+    "api.apps.list_all": Operation("properties", {200: answers.AppPage}, (400,), queries.Page),
+    "api.apps.show": Operation("properties", {200: answers.AppAnswer}, (400, 404)),
+    "api.apps.delete": Operation("properties", {200: answers.DeletedAppAnswer}, (400, 404, 409)),
+    "api.apps.list_sources": Operation("properties", {200: answers.SourcePage}, (400,), queries.Page),
+    "api.apps.create_source": Operation(
+        "properties", {201: answers.SourceAnswer}, (400, 413, 415, 422), body=NewSource
+    ),
+    "api.apps.show_source": Operation("properties", {200: answers.SourceAnswer}, (400, 404)),
+    "api.apps.change_source": Operation(
+        "properties", {200: answers.SourceAnswer}, (400, 404, 413, 415, 422), body=SourceChanges
+    ),
+    "api.apps.delete_source": Operation("properties", {200: answers.DeletedSourceAnswer}, (400, 404, 409)),
+    "api.apps.preview_source": Operation("properties", {200: answers.EventPreview}, (400, 404), queries.Limit),
+    "api.apps.columns": Operation("properties", {200: answers.Columns}, (400, 404)),
+    "api.property_rules.list_all": Operation("properties", {200: answers.PropertyRulePage}, (400,), queries.Page),
+    "api.property_rules.create": Operation(
+        "properties", {201: answers.PropertyRuleAnswer}, (400, 413, 415, 422), body=NewRule
+    ),
+    "api.property_rules.preview": Operation(
+        "properties", {200: answers.RulePreviewed}, (400, 413, 415, 422), body=RulePreview
+    ),
+    "api.property_rules.show": Operation("properties", {200: answers.PropertyRuleShown}, (400, 404)),
+    "api.property_rules.change": Operation(
+        "properties", {200: answers.PropertyRuleAnswer}, (400, 404, 413, 415, 422), body=RuleChanges
+    ),
+    "api.property_rules.delete": Operation("properties", {200: answers.DeletedRuleAnswer}, (400, 404)),
     "api.suppressions.list_all": Operation("suppressions", {200: answers.SuppressionPage}, (400,), queries.Page),
     "api.suppressions.add": Operation(
         "suppressions", {201: answers.SuppressionAnswer}, (400, 413, 415, 422), body=SuppressionBody

@@ -36,13 +36,18 @@ def moment(about: str, name: str) -> fields.Field[Any]:
     return fields.String(data_key=name, metadata=metadata)
 
 
-class Page(Schema):
-    """A page of a list."""
+class Limit(Schema):
+    """A part of a list."""
 
     limit = fields.Integer(
         validate=validate.Range(min=1),
         metadata={"description": f"records on a page; more than {LIMIT_MOST} is cut to that", "default": LIMIT_DEFAULT},
     )
+
+
+class Page(Limit):
+    """A page of a list."""
+
     after = word("`next` of the page before")
 
 

@@ -29,6 +29,8 @@ def test_the_status_counts_what_waits_and_what_is_left_open(app: Flask) -> None:
         "unassociated": 0,
         "unassociable": 0,
         "deadLetters": 1,
+        "refreshes": 0,
+        "conflicts": 0,
         "repoints": 0,
         "workers": [],
         "dependencies": {"redis": "ok", "database": "ok", "backend": "ok"},

@@ -22,6 +22,8 @@ NEEDED = {
     "profiles show": ["--user-id", "ann"],
     "profiles explain": ["pro_1"],
     "profiles export": ["pro_1"],
+    "sources create": ["pageview"],
+    "properties create": ["k", "--source", "src_1", "--type", "integer", "--column", "type", "--aggregation", "count"],
     "dead-letters retry": ["--all"],
     "dead-letters drop": ["--all"],
     "suppressions add": ["user", "ann"],

@@ -1,0 +1,92 @@
+"""Property rules over HTTP: what turns events into something to know about a person."""
+
+from flask import Blueprint
+
+from app.api.apps import page
+from app.api.bodies import read_body
+from app.api.parameters import check_parameters
+from app.api.property_bodies import NewRule, RuleChanges, RulePreview
+from app.api.refusals import invalid_field, unknown
+from app.api.shapes import Json, rule_shape
+from app.auth import requires
+from app.models import PropertyRule, db
+from app.properties import catalogue
+from app.properties.preview import values_of
+from app.properties.reading import left_out_of
+from app.services import services
+from app.stream import BACKFILL
+
+routes = Blueprint("property_rules", __name__)
+
+
+@routes.get("/property-rules")
+@requires("apps:read")
+def list_all() -> Json:
+    """All rules, the newest first."""
+    found, following = page(PropertyRule)
+    return {"propertyRules": [rule_shape(row) for row in found], "next": following}
+
+
+@routes.post("/property-rules")
+@requires("apps:write")
+def create() -> tuple[Json, int]:
+    """Make a rule; it is computed for everybody, beginning now."""
+    check_parameters([])
+    try:
+        row = catalogue.create_rule(read_body(NewRule()))
+    except catalogue.Refused as error:
+        raise invalid_field(error.field, str(error)) from None
+    services().wake(BACKFILL)
+    return {"propertyRule": rule_shape(row)}, 201
+
+
+@routes.post("/property-rules/preview")
+@requires("apps:read", "profiles:read")
+def preview() -> Json:
+    """What the rule would make of a few profiles. Nothing is written."""
+    check_parameters([])
+    body = read_body(RulePreview())
+    profile_guids = body.pop("profile_guids", None)
+    try:
+        rule = catalogue.draft_rule(body)
+    except catalogue.Refused as error:
+        raise invalid_field(error.field, str(error)) from None
+    found = values_of(services().backend, rule, profile_guids)
+    return {"values": [{"profileGuid": guid, "value": value, "leftOut": left} for guid, (value, left) in found.items()]}
+
+
+@routes.get("/property-rules/<guid>")
+@requires("apps:read")
+def show(guid: str) -> Json:
+    """One rule, how far it is computed, and how many strings it could not read."""
+    check_parameters([])
+    row = db.session.get(PropertyRule, guid)
+    if row is None:
+        raise unknown("property rule", guid)
+    return {"propertyRule": rule_shape(row), "leftOut": left_out_of(services().identity, guid)}
+
+
+@routes.patch("/property-rules/<guid>")
+@requires("apps:write")
+def change(guid: str) -> Json:
+    """Change a rule; it is computed anew for everybody."""
+    check_parameters([])
+    try:
+        row = catalogue.change_rule(guid, read_body(RuleChanges()))
+    except catalogue.Refused as error:
+        raise invalid_field(error.field, str(error)) from None
+    if row is None:
+        raise unknown("property rule", guid)
+    services().wake(BACKFILL)
+    return {"propertyRule": rule_shape(row)}
+
+
+@routes.delete("/property-rules/<guid>")
+@requires("apps:write")
+def delete(guid: str) -> Json:
+    """Delete a rule; its properties are gone at once."""
+    check_parameters([])
+    if not catalogue.delete_rule(guid):
+        raise unknown("property rule", guid)
+    services().wake(BACKFILL)
+    return {"propertyRule": {"guid": guid, "state": "deleted"}}
