@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -10,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, cli, health, logs, reporting, tracing
 from app.answers import forbid_sniffing, register_errors
 from app.auth import KeyCache, NoSessions, load_key
-from app.config import ROOT, Settings
+from app.config import ROOT, InvalidSettings, Settings
 from app.connections import request_client
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
@@ -19,15 +20,27 @@ from app.models import db
 from app.openapi import routes as openapi
 from app.services import Services
 from app.stream import EventStream
+from backends.errors import BackendError
 from backends.registry import open_backend
 from backends.sql.engine import database_url, engine_options
 
 log = logging.getLogger(__name__)
 
+BOOT_ERROR = 3
+"""gunicorn gives up when a worker ends so (its arbiter's WORKER_BOOT_ERROR), and does not start it again and again."""
+
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The Flask app with everything that its settings ask for; connects to nothing yet."""
-    settings = settings or Settings.from_environ(os.environ)
+    """The Flask app with everything that its settings ask for, by default those of the environment; connects to nothing yet.
+
+    An environment that can't be understood ends the process, with one line on stderr and BOOT_ERROR.
+    """
+    if settings is None:
+        try:
+            return create_app(Settings.from_environ(os.environ))
+        except (InvalidSettings, BackendError) as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(BOOT_ERROR)
     logs.configure(settings.log_level, settings.log_format)
     reporting.start(settings)
     if "DYNO" in os.environ and database_url(settings.database_url).get_backend_name() == "sqlite":

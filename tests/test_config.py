@@ -1,8 +1,13 @@
 """Settings say which variable is wrong, how, and what to do; never a password."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from app.config import InvalidSettings, Settings
+from tests.servers import ROOT, free_port
 
 
 def test_nothing_needs_to_be_set() -> None:
@@ -54,3 +59,31 @@ def test_a_database_of_ones_own_needs_a_secret() -> None:
         Settings.from_environ({"DATABASE_URL": "postgres://host/database"})
 
     assert Settings.from_environ({"DATABASE_URL": "postgres://host/database", "SECRET_KEY": "s"}).backend_url
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "flask", "--app", "app", "status"],
+        ["-m", "worker"],
+        ["-m", "worker.schedule"],
+        ["-m", "gunicorn", "--config", "app/gunicorn.py", "app:create_app()"],
+    ],
+    ids=["flask", "worker", "scheduler", "web"],
+)
+@pytest.mark.parametrize(("name", "value"), [("SCAN_INTERVAL_S", "soon"), ("EVENT_BACKEND_URL", "cloud://x")])
+def test_no_process_starts_with_a_setting_that_can_t_be_understood(command: list[str], name: str, value: str) -> None:
+    environ = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
+    ended = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**environ, name: value, "PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 3
+    (said,) = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert "Traceback" not in ended.stderr
+    assert value.partition(":")[0] in said

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.cli import dead_letters, doctor, events, keys, operations, profiles, properties, suppressions
+from app.cli import benchmark, dead_letters, doctor, events, keys, operations, profiles, properties, suppressions
 from app.cli.outages import guarded
 
 COMMANDS = (
@@ -17,6 +17,7 @@ COMMANDS = (
     operations.reindex,
     operations.status,
     doctor.doctor,
+    benchmark.bench,
 )
 
 

@@ -42,7 +42,10 @@ def import_file(
     key: str | None,
     wait: bool,
 ) -> None:
-    """Send the events of FILE (NDJSON or CSV, .gz too) through the pipeline. Again, or after a stop: each is stored once."""
+    """Send the events of FILE (NDJSON or CSV, .gz too) through the pipeline. Again, or after a stop: each is stored once.
+
+    Example: flask --app app events import orders.csv --type purchase --map userId=customer --wait
+    """
     source = Source(file, form or _form_of(file), "\t" if delimiter == "\\t" else delimiter)
     try:
         mapping = ColumnMapping.parse(pairs, type, time_format)
@@ -56,7 +59,10 @@ def import_file(
 @group.command("show")
 @click.argument("guid")
 def show(guid: str) -> None:
-    """Show the event GUID, and why it belongs to its profile."""
+    """Show the event GUID, and why it belongs to its profile.
+
+    Example: flask --app app events show evt_3d2932e7-599a-479c-beca-561ac3c66880
+    """
     found = find_event(guid)
     if found is None:
         fail(f"there is no event {guid!r}")
