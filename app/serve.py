@@ -14,7 +14,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from honcho.environ import parse_procfile
 
-from app import create_app
+from app import BOOT_ERROR, create_app
 from app.config import ROOT, InvalidSettings, Settings
 from app.keys import PERMISSIONS, create_key
 from app.models import ApiKey, db
@@ -40,7 +40,8 @@ def main() -> None:
         os.chdir(ROOT)
         app = prepared_app()
     except (CannotServe, InvalidSettings, BackendError, ValueError, OSError) as error:
-        sys.exit(f"bin/serve: {error}")
+        print(f"bin/serve: {error}", file=sys.stderr)
+        sys.exit(BOOT_ERROR)
     except KeyboardInterrupt:
         sys.exit(130)
     write_env()

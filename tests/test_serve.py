@@ -14,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from app import BOOT_ERROR
 from tests.servers import ROOT, free_port, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
@@ -195,7 +196,7 @@ def test_each_worker_asked_for_is_there(served: Served) -> None:
 def test_what_cannot_work_is_refused_with_a_sentence(served: Served, environ: dict[str, str], said: str) -> None:
     ended = served.run(**environ)
 
-    assert ended.returncode == 1
+    assert ended.returncode == BOOT_ERROR
     assert said in ended.stderr and "Traceback" not in ended.stderr
     assert "hidden" not in ended.stderr
 
@@ -205,7 +206,7 @@ def test_a_port_in_use_is_refused_with_a_sentence(served: Served) -> None:
 
     ended = served.run(VAR_DIR=f"{served.folder}/other")
 
-    assert ended.returncode == 1 and f"port {served.port} is in use" in ended.stderr
+    assert ended.returncode == BOOT_ERROR and f"port {served.port} is in use" in ended.stderr
     served.stop()
 
 
@@ -214,7 +215,7 @@ def test_another_one_on_the_same_data_is_refused(served: Served) -> None:
 
     ended = served.run(PORT=str(free_port()))
 
-    assert ended.returncode == 1 and "another one is running" in ended.stderr
+    assert ended.returncode == BOOT_ERROR and "another one is running" in ended.stderr
     served.stop()
 
 

@@ -25,6 +25,7 @@ def translated() -> Iterator[None]:
     except psycopg2.Error as error:  # COPY goes past SQLAlchemy
         wrapped = sa.exc.DBAPIError.instance("COPY", {}, error, psycopg2.Error)
         assert isinstance(wrapped, sa.exc.DBAPIError)
+        wrapped.__cause__ = error  # as where SQLAlchemy wraps it: a trace names the driver's own class
         _raise_ours(wrapped)
     except sa.exc.TimeoutError as error:
         raise BackendUnavailable(str(error)) from error
