@@ -62,8 +62,12 @@ def test_a_worker_paused_in_a_transaction_keeps_nobody_else_from_its_people(syst
     sleeper, other = system.workers
     sent, owners = visits(10_000)
     send(system, sent, size=500)
-    sleeper.start()
-    pause_when(sleeper, lambda: has_open_writer(system))
+    with system.app.app_context(), db.engine.connect() as connection:
+        connection.execute(sa.text("LOCK TABLE claims IN SHARE MODE"))  # so that its transaction is open until it's paused
+        sleeper.start()
+        pause_when(sleeper, lambda: waits_for_a_lock(system))
+        connection.rollback()
+    wait_until(lambda: has_open_writer(system), what="the end of the statement that waited")
 
     other.start()
     wait_until(lambda: system.wake(DRAIN) or system.redis.xlen(STREAM) == 0, TAKE_OVER_S, "the end of the drain")
@@ -97,8 +101,14 @@ def test_a_worker_paused_while_it_re_points_a_device_gives_no_event_to_whom_it_w
     assert {one.profile_guid for one in stored if one.user_id is None} == of_bob and len(of_bob) == 1
 
 
+def waits_for_a_lock(system: System) -> bool:
+    with system.app.app_context(), db.engine.connect() as connection:
+        statement = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND backend_xid IS NOT NULL"
+        return connection.execute(sa.text(statement)).first() is not None
+
+
 def has_open_writer(system: System) -> bool:
-    """Whether a worker has written something that it has not committed, and computes."""
+    """Whether a worker has written something that it has not committed, and does nothing."""
     statement = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL"
     with system.app.app_context(), db.engine.connect() as connection:
         return connection.execute(sa.text(statement)).first() is not None
