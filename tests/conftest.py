@@ -17,6 +17,7 @@ from app import create_app
 from app.config import Settings
 from app.models import db
 from app.services import services
+from tests.furnished import FurnishedDatabase, FurnishedFile
 from tests.servers import Database, MariaDb, NotInstalled, Postgres, Valkey
 
 
@@ -87,12 +88,36 @@ def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
     mariadb_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def furnished_file(server_directory: Path) -> FurnishedFile:
+    return FurnishedFile(server_directory)
+
+
+@pytest.fixture(scope="session")
+def furnished_postgres(postgres_server: Postgres) -> Iterator[FurnishedDatabase]:
+    furnished = FurnishedDatabase(postgres_server)
+    yield furnished
+    furnished.drop()
+
+
+@pytest.fixture(scope="session")
+def furnished_mariadb(mariadb_server: MariaDb) -> Iterator[FurnishedDatabase]:
+    furnished = FurnishedDatabase(mariadb_server)
+    yield furnished
+    furnished.drop()
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database; one with empty tables for a test that takes `app`."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/test.sqlite3"
-    url: str = request.getfixturevalue({"postgresql": "postgres_url", "mariadb": "mariadb_url"}[request.param])
-    return url
+        yield f"sqlite:///{tmp_path}/test.sqlite3"
+    elif "app" in request.fixturenames:
+        furnished = request.getfixturevalue("furnished_postgres" if request.param == "postgresql" else "furnished_mariadb")
+        yield furnished.take()
+        furnished.give_back()
+    else:
+        yield request.getfixturevalue("postgres_url" if request.param == "postgresql" else "mariadb_url")
 
 
 @pytest.fixture
@@ -101,12 +126,11 @@ def settings(database_url: str, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, furnished_file: FurnishedFile) -> Iterator[Flask]:
     """The app on fresh tables."""
     app = create_app(settings)
-    with app.app_context():
-        db.create_all()
-        services().backend.setup()
+    if settings.database_url.startswith("sqlite:///"):
+        furnished_file.copy_to(settings.database_url.removeprefix("sqlite:///"))
     yield app
     close(app)
 

@@ -21,7 +21,7 @@ MOMENT = "2026-01-01 00:00:00"
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[Flask]:
+def bare(database_url: str) -> Iterator[Flask]:
     app = create_app(Settings(database_url=database_url, secret_key="for tests only"))
     with app.app_context():
         services().backend.setup()
@@ -57,7 +57,7 @@ def rows_of(names: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     return {name: [{key: str(value) for key, value in row.items()} for row in rows] for name, rows in found.items()}
 
 
-@pytest.mark.usefixtures("app")
+@pytest.mark.usefixtures("bare")
 def test_no_upgrade_loses_a_row() -> None:
     for number, revision in enumerate(REVISIONS):
         before = rows_of(list(tables()))
@@ -75,7 +75,7 @@ def test_no_upgrade_loses_a_row() -> None:
     assert all(len(rows) >= 1 for rows in rows_of(list(tables())).values())
 
 
-def test_a_migration_that_broke_off_can_be_run_again(app: Flask, tmp_path: Path) -> None:
+def test_a_migration_that_broke_off_can_be_run_again(bare: Flask, tmp_path: Path) -> None:
     limit, done = 0, 0
 
     def break_off(_connection: object, _cursor: object, statement: str, *_: object) -> None:
