@@ -83,7 +83,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """In the worker: end with the master, and note who it is."""
-    _die_with_parent()
+    _die_with(worker.ppid)
     os.environ["METRICS_SLOT"] = str(worker.metrics_slot)
     _pid_file(worker).write_text(str(os.getpid()))
 
@@ -102,10 +102,16 @@ def on_exit(server: Any) -> None:
             os.rmdir(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
-def _die_with_parent() -> None:
-    """Workers of a master that was killed would hold its port for as long as a client keeps a connection open."""
+def _die_with(master: int) -> None:
+    """Workers of a master that was killed would hold its port for as long as a client keeps a connection open.
+
+    By SIGKILL: gunicorn's handler of SIGQUIT waits for ever if it interrupts the thread pool while that holds its lock. What
+    is accepted is in Redis; who got no answer sends again.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != master:  # it was killed before we could say so
+            os._exit(0)
 
 
 def _pid_file(worker: Any) -> Path:

@@ -309,7 +309,11 @@ class Web(Process):
 
     def start(self) -> None:
         super().start()
-        wait_until(self._answers, what="the start of the web process")
+        try:
+            wait_until(self._answers, what="the start of the web process")
+        except AssertionError:
+            self.kill()
+            raise
 
     def _answers(self) -> bool:
         try:
