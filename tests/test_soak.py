@@ -9,11 +9,16 @@ from app.services import services
 from backends.event import Event, derived_event_guid
 from bench.soak.check import check, read_stored
 from bench.soak.journal import ACCEPTED, Household, Message
+from bench.soak.properties import check_properties, make_rules
+from tests.app.management import make_reader
 from tests.worker.conftest import at_work, sql  # noqa: F401
 from worker import jobs
 
 MOMENT_MS = 1_767_225_600_000
 MOMENT = "2026-01-01T00:00:00.000Z"
+
+
+PURCHASE = {"price": "9.5", "gift": "true"}
 
 
 def said(serial: str, user: str | None, device: str, is_lost: bool = False) -> Message:
@@ -75,3 +80,36 @@ def test_what_should_be_gone_or_was_never_taken_is_named(household: Household, c
     change(household.messages[3])
 
     assert [line for line in wrong(household) if "stored 1 times instead of 0 to 0" in line]
+
+
+@pytest.fixture
+def properties(at_work: Flask) -> None:  # noqa: F811
+    """Of ann, who bought something with her phone before and after she signed in."""
+    reader = make_reader(at_work)
+    make_rules(lambda path, body: reader.post(path, body).json)
+    for number, user in enumerate((None, "ann", "bob")):
+        made = (f"evt_{number}", "purchase", user, user and f"{user} 1" or "ann 1", MOMENT, MOMENT, PURCHASE, None, "key")
+        services().stream.append([Event(*made)])
+    jobs.drain()
+    jobs.refresh()
+
+
+@pytest.mark.usefixtures("properties")
+def test_nothing_is_wrong_with_properties_that_the_events_make() -> None:
+    assert list(check_properties(read_stored())) == []
+    assert len(sql("SELECT profile_guid FROM properties WHERE value IS NOT NULL")) == 2 * 3
+
+
+@pytest.mark.usefixtures("properties")
+@pytest.mark.parametrize(
+    "harm, complaint",
+    [
+        ("DELETE FROM properties", "purchases of"),
+        ("UPDATE properties SET value = '3' WHERE number_value = 19.0", "is 3 instead of 19.0"),
+        ("UPDATE properties SET profile_guid = 'pro_else' WHERE number_value = 19.0", "of whom there is no event"),
+    ],
+)
+def test_properties_that_are_not_what_the_events_make_are_named(harm: str, complaint: str) -> None:
+    sql(harm)
+
+    assert any(complaint in line for line in check_properties(read_stored()))

@@ -19,12 +19,14 @@ from rich.console import Console
 from app.identity.deletions import deletions
 from app.identity.store import repoints
 from app.models import db
+from app.properties.marks import refreshes
 from app.services import services
 from app.stream import STREAM
 from backends.base import EventQuery
 from bench.soak.check import check, read_stored
 from bench.soak.faults import Faults
 from bench.soak.journal import Journal
+from bench.soak.properties import check_properties, make_rules
 from bench.soak.report import MAX_GROWTH_MB, Report
 from bench.soak.system import SoakSystem
 from bench.soak.watch import MemoryWatch, look_at
@@ -73,6 +75,7 @@ class Soak:
     def run(self) -> None:
         """1. Load and faults. 2. Mend everything, and wait. 3. Check. 4. Reindex, which must change nothing."""
         refuse_poison(self.system)
+        make_rules(self.system.post)
         self.report.kept_before = look_at(self.system.redis)
         faults = self._load()
         (self.system.directory / "faults.log").write_text("\n".join(faults.log))
@@ -122,6 +125,7 @@ class Soak:
         stored = read_stored()
         self.report.stored = len(stored)
         self.report.wrong += check(households, stored)
+        self.report.wrong += check_properties(stored)
         self.system.run("reindex")
         self._wait_until(self._is_done, "the end of reindexing")
         before = {event.guid: event.profile_guid for event in stored}
@@ -136,8 +140,9 @@ class Soak:
         with self.system.app.app_context(), db.engine.connect() as connection:
             tables = (repoints, deletions)
             waits = any(connection.execute(sa.select(table.c.created_at).limit(1)).first() for table in tables)
+            stale = connection.execute(sa.select(refreshes.c.version).where(refreshes.c.version > 0).limit(1)).first()
             unseen = services().backend.count(EventQuery(looked_at=False), at_most=1)
-        return not (self.system.redis.xlen(STREAM) or waits or unseen)
+        return not (self.system.redis.xlen(STREAM) or waits or stale or unseen)
 
     def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
         ends_at = time.monotonic() + DRAIN_S

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import psutil
 import redis
+import requests
 from flask import Flask
 
 from app import create_app
@@ -203,6 +204,13 @@ class SoakSystem:
         flask = [sys.executable, "-m", "flask", "--app", "app", *command]
         environ = {**os.environ, **self.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(flask, env=environ, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """What the API answers; its URL ends before `path`."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        response = requests.post(f"{self.web.url}/api/v1{path}", json=body, headers=headers, timeout=30)
+        response.raise_for_status()
+        return response.json()
 
     def roles(self) -> dict[str, list[psutil.Process]]:
         """The processes of each kind that run now."""
