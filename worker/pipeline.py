@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 
 from app.identity.deletions import mark_deleted, without_deleted
+from app.identity.links import is_link, remember_links
 from app.identity.repoints import Repointer
 from app.identity.store import Assigned, IdentityStore
 from app.identity.suppressions import count_refused, refused_by
@@ -101,8 +102,15 @@ class Pipeline:
         return self.backend.save(events)
 
     def verify(self, assigned: Assigned, stored: set[str]) -> list[Pair]:
-        """Step 3, reading: what is not with its owner is noted."""
-        return self.store.verify(assigned, stored)
+        """Step 3, reading: what is not with its owner is noted, and what links claim."""
+        noted = self.store.verify(assigned, stored)
+        links = [event for event in assigned.events if is_link(event)]
+        return sorted({*noted, *self._remember(links, stored)}) if links else noted
+
+    def _remember(self, links: Sequence[Event], stored: set[str]) -> set[Pair]:
+        """A claim is of a stored event: of one that was there before, perhaps with other ids, that one counts."""
+        there = [event if event.guid in stored else self.backend.find_by_guid(event.guid) for event in links]
+        return remember_links(self.store, [event for event in there if event and is_link(event)])
 
     def mark(self, events: Sequence[Event]) -> None:
         """Step 4: the properties of these events' profiles are to be computed again."""

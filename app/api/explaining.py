@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app.api.shapes import Json, identifier_shapes
 from app.identity import profiles
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
-from app.identity.rule import DELETED, EXPIRED
+from app.identity.rule import DELETED, EXPIRED, LINK
 from app.identity.view import claims_table, merges, roots_of
 from app.services import services
 from backends.event import Event
@@ -64,7 +64,7 @@ def _claims_of(connection: sa.Connection, devices: Iterable[str]) -> list[Json]:
 
 def claim_shape(row: sa.Row[Any], person: str) -> Json:
     occurred_at, created_at, guid = row.seen.split(" ", 2)
-    merge_guid = row.origin if row.origin not in ("", EXPIRED) else None
+    merge_guid = row.origin if row.origin not in ("", EXPIRED, LINK) else None
     return {
         "anonymousId": row.anonymous_id,
         "userId": row.user_id if row.user_id != DELETED else None,

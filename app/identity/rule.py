@@ -10,6 +10,9 @@ DELETED = ""
 EXPIRED = "expired"
 """The origin of a claim by events that retention deleted: whose device it is stays known."""
 
+LINK = "link"
+"""The origin of a claim by a stored link (links.py): it is written down, for no index of the events leads there again."""
+
 
 class Policy(StrEnum):
     """What becomes of a device that two people claim (SHARED_DEVICE_POLICY)."""

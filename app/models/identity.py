@@ -31,8 +31,8 @@ class Identifier(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
 class Claim(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     """An anonymousId was seen together with a userId, first on the event that `seen` names.
 
-    `origin` is empty for a claim by stored events, `expired` for one by events that retention deleted since, else the guid of
-    the merge that made the claim.
+    `origin` is empty for a claim by stored events, `expired` for one by events that retention deleted since, `link` for one of
+    an id that equals the userId, by a stored link; else the guid of the merge that made the claim.
     The userId is empty where a deleted person was: an anonymous mark.
     """
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.identity.decisions import BEFORE_ALL_EVENTS
+from app.identity.links import is_link
 from backends.event import Event
 
 Owner = tuple[str, str]
@@ -30,10 +31,11 @@ class Facts:
         known = [*self.events.values(), *self.expired]
         pairs = [(event.user_id, event.seen) for event in known if event.anonymous_id == device and event.user_id]
         pairs += [(user, seen) for stated_device, user, seen in self.stated.values() if stated_device == device]
+        pairs = [(user, seen) for user, seen in pairs if user != device]
+        pairs += [(device, event.seen) for event in known if event.user_id == device and is_link(event)]
         for user, seen in pairs:
-            if user != device:
-                person = self.canon(user)
-                found[person] = min(found.get(person, seen), seen)
+            person = self.canon(user)
+            found[person] = min(found.get(person, seen), seen)
         return found
 
     def owner(self, event: Event) -> Owner:
@@ -76,4 +78,6 @@ class Facts:
 
     def _devices(self) -> set[str]:
         known = [*self.events.values(), *self.expired]
-        return {event.anonymous_id for event in known if event.anonymous_id} | {fact[0] for fact in self.stated.values()}
+        linked = {event.user_id for event in known if event.user_id and is_link(event)}
+        devices = {event.anonymous_id for event in known if event.anonymous_id}
+        return linked | devices | {fact[0] for fact in self.stated.values()}

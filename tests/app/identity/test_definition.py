@@ -18,6 +18,7 @@ from app import create_app
 from app.config import Settings
 from app.identity import decisions, deletions, profiles
 from app.identity.expiry import expire_events
+from app.identity.links import LINKED
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore, repoints
 from app.models import Merge, Property, PropertyRule, Source, db
@@ -40,6 +41,8 @@ LATER = "9999-01-01T00:00:00.000Z"
 def made_event(number: int, second: int, user: str | None, device: str | None) -> Event:
     moment = f"2026-01-01T00:00:{second:02d}.000Z"
     data = {"n": str(number)} if number else {"n": "none"}
+    if user and number % 3 == 1:
+        data[LINKED] = user
     return Event(derived_event_guid("key", str(number)), "t", user, device, moment, moment, data, str(number))
 
 
