@@ -13,6 +13,7 @@ from app.answers import forbid_sniffing, register_errors
 from app.auth import KeyCache, NoSessions, load_key
 from app.config import ROOT, InvalidSettings, Settings
 from app.connections import request_client
+from app.ingest import calls
 from app.ingest import routes as ingest
 from app.ingest.acceptance import Acceptor
 from app.metrics import routes as metrics
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(forbid_sniffing)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(ingest.blueprint)
+    calls.register(app, settings)
     metrics.register(app)
     if tracing.start(settings):
         app.wsgi_app = tracing.Traced(app.wsgi_app)  # type: ignore[method-assign]

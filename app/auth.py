@@ -124,7 +124,11 @@ def _read_key(engine: sa.Engine, digest: str) -> Key | None:
 
 def authenticate(body: Any = None) -> Key:
     """The key of this request: from its headers, else from its body. Raises ApiError (401, 403, 503)."""
-    text = _key_in_headers() or _key_in_body(body)
+    return find_key(key_in_headers() or _key_in_body(body))
+
+
+def find_key(text: str | None) -> Key:
+    """The key that was sent as `text`, which may be used from where the request comes. Raises ApiError (401, 403, 503)."""
     if not text:
         raise ApiError("missing_key", 401, "send an API key, for example as the header 'Authorization: Bearer KEY'")
     try:
@@ -169,7 +173,8 @@ def _cache() -> KeyCache:
     return cache
 
 
-def _key_in_headers() -> str | None:
+def key_in_headers() -> str | None:
+    """The key as a header has it."""
     environ = request.environ
     scheme, _, value = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":

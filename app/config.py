@@ -54,10 +54,12 @@ class Settings:
     durable_ack: bool = False
     max_event_bytes: int = 32 * 1024
     max_body_bytes: int = 1024 * 1024
+    max_dialect_body_bytes: int = 5 * 1024 * 1024
     max_events_per_body: int = 2500
     max_data_keys: int = 255
     trusted_proxies: int = 0
     ip_addresses: str = "full"
+    dialects: frozenset[str] = frozenset({"all"})
     log_level: str = "INFO"
     log_format: str = "text"
     metrics_public: bool = False

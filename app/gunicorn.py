@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn import glogging
+from gunicorn.http import message
 from pythonjsonlogger.json import JsonFormatter
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
@@ -26,8 +27,9 @@ max_requests_jitter = 10_000
 # A heartbeat on a real disk can block for seconds (gunicorn FAQ, "excessively blocking in os.fchmod").
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
-# The longest that gunicorn can be told, but for any length at all.
-limit_request_line = 8190
+# mixpanel-node sends each event as a GET: one of MAX_EVENT_BYTES, in Base64, needs 44 KB. gunicorn takes no number above
+# its own constant, but 0, for lines of any length at all: these would be kept in memory until there is no more of it.
+message.MAX_REQUEST_LINE = limit_request_line = 64 * 1024
 loglevel = "warning"
 accesslog = "-" if os.environ.get("ACCESS_LOG") == "1" else None
 

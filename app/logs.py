@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
-from flask import Response, has_request_context, request
+from flask import has_request_context, request
 from pythonjsonlogger.json import JsonFormatter
 
 from backends.event import timestamp
@@ -79,12 +79,6 @@ def request_id() -> str:
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         found = environ[REQUEST_ID] = sent if _SANE_ID.match(sent) else uuid.uuid4().hex
     return found
-
-
-def with_request_id(response: Response) -> Response:
-    """The answer, saying under which id the log has more."""
-    response.headers["X-Request-Id"] = request_id()
-    return response
 
 
 def message_of(record: logging.LogRecord) -> str:

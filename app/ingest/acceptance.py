@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from app.config import Settings
 from app.identity.placeholders import is_placeholder
 from app.ingest.compiled import compile_schema
-from app.ingest.guids import event_guids
+from app.ingest.guids import content_id, event_guids
 from app.ingest.schemas import UNREADABLE, EventSchema, shown
 from app.ingest.times import from_ms
 from backends.event import Event, Timestamp, derived_event_guid
@@ -57,7 +57,7 @@ class Acceptor:
         `is_large` says that the body may hold an event over the limit, so that each must be measured.
         """
         if is_large:
-            self._check_size(raw)
+            self.check_size(raw)
         try:
             valid = self._load(raw)
         except ValidationError as error:
@@ -68,6 +68,11 @@ class Acceptor:
         self._check(user_id, anonymous_id, valid, common)
         message_id = self._id("messageId", valid["messageId"], warnings) if valid["messageId"] else None
         producer = common.producer_guid
+        data = valid["data"] or {}
+        if valid["sessionId"]:
+            data["context.sessionId"] = valid["sessionId"]
+        if message_id is None and valid["ocurredAt"] not in (None, UNREADABLE):
+            message_id = content_id(producer, user_id, anonymous_id, valid["type"], valid["ocurredAt"], data)
         event = Event(
             derived_event_guid(producer, message_id) if message_id else next(common.guids),
             valid["type"],
@@ -75,7 +80,7 @@ class Acceptor:
             anonymous_id,
             _occurred_at(valid, common, warnings),
             common.created_at,
-            valid["data"] or {},
+            data,
             message_id,
             producer,
             common.ip_address,
@@ -96,7 +101,8 @@ class Acceptor:
         if valid["data"] and len(valid["data"]) > self._settings.max_data_keys:
             raise Rejected({"data": [f"it has {len(valid['data'])} keys: send {self._settings.max_data_keys} at the most"]})
 
-    def _check_size(self, raw: Any) -> None:
+    def check_size(self, raw: Any) -> None:
+        """Raises Rejected if it is larger than an event may be."""
         try:
             size = len(orjson.dumps(raw))
         except TypeError:  # integers too long, or levels too many, for orjson to write

@@ -23,8 +23,14 @@ _MAX_DIGITS = 4300
 def read_json(max_bytes: int) -> tuple[Any, int]:
     """The body's JSON, whatever its content type says (a beacon says text/plain), and its length in bytes.
 
-    Raises ApiError (400, 413).
+    Raises ApiError (400, 413, 415).
     """
+    raw = read_bytes(max_bytes)
+    return parse_json(raw), len(raw)
+
+
+def read_bytes(max_bytes: int) -> bytes:
+    """The body, unzipped. Raises ApiError (400, 413, 415)."""
     request.max_content_length = max_bytes + 1  # werkzeug cuts a chunked body there without a word
     try:
         raw = request.get_data(cache=False)
@@ -34,12 +40,12 @@ def read_json(max_bytes: int) -> tuple[Any, int]:
         raise _too_large(max_bytes)
     encoding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if raw.startswith(_GZIP_MAGIC) or encoding in ("gzip", "x-gzip"):
-        raw = _unpacked(raw, zlib.MAX_WBITS | 16, max_bytes)
-    elif encoding == "deflate":
-        raw = _unpacked(raw, zlib.MAX_WBITS, max_bytes)
-    elif encoding not in ("", "identity"):
+        return _unpacked(raw, zlib.MAX_WBITS | 16, max_bytes)
+    if encoding == "deflate":
+        return _unpacked(raw, zlib.MAX_WBITS, max_bytes)
+    if encoding not in ("", "identity"):
         raise ApiError("unsupported_encoding", 415, f"the body is {encoding[:40]!r}: send it as it is, or as gzip or deflate")
-    return _parsed(raw), len(raw)
+    return raw
 
 
 def _too_large(max_bytes: int) -> ApiError:
@@ -60,7 +66,8 @@ def _unpacked(raw: bytes, window: int, max_bytes: int) -> bytes:
     return unpacked
 
 
-def _parsed(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
+    """JSON as databases keep it. Raises ApiError (400)."""
     if b"\\u0000" in raw:
         raw = _NUL.sub(rb"\1\\ufffd", raw)  # PostgreSQL keeps no NUL
     if _has_long_integer(raw):  # orjson would round it, and two ids become one

@@ -1,7 +1,11 @@
-"""Guids for the events of one body, their randomness drawn at once."""
+"""Guids for the events of one body, their randomness drawn at once; and ids for messages that have none."""
 
+import hashlib
 import os
 from collections.abc import Iterator
+from typing import Any
+
+import orjson
 
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -16,6 +20,11 @@ def event_guids(at_least: int) -> Iterator[str]:
         digits = os.urandom(16 * at_least).hex()
         for start in range(0, len(digits), 32):
             yield _guid(digits[start : start + 32])
+
+
+def content_id(*content: Any) -> str:
+    """A messageId that is the same for the same JSON content: for a client that sends none, but a time in milliseconds."""
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _guid(digits: str) -> str:

@@ -50,6 +50,11 @@ def message_id(value: Any) -> str:
     return identifier(value)
 
 
+def session_id(value: Any) -> str | None:
+    """The original client's: kept in data, and no reason to refuse an event."""
+    return value if type(value) is str and len(value) <= MAX_ID_LENGTH else None
+
+
 def moment(value: Any) -> int:
     """Milliseconds since 1970, or UNREADABLE."""
     found = parse_ms(value)
@@ -67,7 +72,7 @@ def event_data(value: Any) -> dict[str, str]:
         if type(one) is str:
             found[key] = one
         elif one is not None:
-            found[key] = _json_text(one)
+            found[key] = json_text(one)
     return found
 
 
@@ -92,19 +97,20 @@ class EventSchema(Schema):
     userId = Converted(identifier, allow_none=True, load_default=None)
     anonymousId = Converted(identifier, allow_none=True, load_default=None)
     occurredAt = Converted(moment, allow_none=True, load_default=None)
-    # As the original Grouparoo web client spells it (09-sdks).
+    # As the original Grouparoo web client spells it (09-sdks): it sends no messageId, so that its content is one.
     ocurredAt = Converted(moment, allow_none=True, load_default=None)
     sentAt = Converted(moment, allow_none=True, load_default=None)
     messageId = Converted(message_id, allow_none=True, load_default=None)
+    sessionId = Converted(session_id, allow_none=True, load_default=None)
     data = Converted(event_data, allow_none=True, load_default=None)
 
 
 def _number_text(value: Any) -> str | None:
-    return _json_text(value) if isinstance(value, bool | int | float) else None
+    return json_text(value) if isinstance(value, bool | int | float) else None
 
 
-def _json_text(value: Any) -> str:
-    """The value as JSON writes it, without blanks."""
+def json_text(value: Any) -> str:
+    """The value as JSON writes it, without blanks. Raises ValidationError for what is nested too deeply."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # an integer of more than 64 bits, or more levels than orjson writes

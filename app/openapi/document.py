@@ -34,7 +34,7 @@ ERRORS = {
     503: "A service that this one needs is away; nothing was done.",
 }
 TOO_LONG: Json = {
-    "description": "The request line is longer than 8,190 bytes: gunicorn says so itself, in HTML.",
+    "description": "The request line is longer than 65,536 bytes: gunicorn says so itself, in HTML.",
     "content": {"text/html": {"schema": {"type": "string"}}},
 }
 WITH_KEY = (401, 403, 429, 503)
@@ -52,6 +52,7 @@ _CONVERTED: Mapping[Callable[[Any], Any], Json] = {
     ingest.event_type: {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
     ingest.identifier: _ID,
     ingest.message_id: {**_ID, "type": ["string", "number"]},
+    ingest.session_id: {"type": ["string", "number", "boolean", "object", "array"], "description": "kept if it is text"},
     ingest.moment: {"type": ["string", "number"], "description": "ISO 8601, or seconds or milliseconds since 1970"},
     ingest.event_data: {"type": "object", "description": "values are stored as text, null is left out"},
 }

@@ -1,0 +1,78 @@
+"""SegmentSpec: the language of Segment's HTTP API, which several makers' SDKs speak (segment.com/docs/connections/spec)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.ingest.contexts import CONTEXT, add_context, properties
+from app.ingest.dialect import Call, Dialect, Raw, listed, members, unusable
+
+ROOT_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "track": (),
+    "page": ("name", "category"),
+    "screen": ("name", "category"),
+    "identify": (),
+    "group": ("groupId",),
+    "alias": ("previousId",),
+}
+"""The kinds of calls, and what goes into the data of each beside its properties or traits."""
+
+CALLS = tuple(ROOT_FIELDS)
+TRAITS = ("identify", "group")
+
+BROWSERS = {"analytics.js", "RudderLabs JavaScript SDK"}
+"""`context.library.name` of SDKs that run where the request comes from: its address is the user's."""
+
+
+class SegmentSpec(Dialect):
+    """Events of one of CALLS, alone or in a batch."""
+
+    def events(self, call: Call) -> Sequence[Any]:
+        """`{"batch": [...]}`, or one event."""
+        if not isinstance(call.body, dict):
+            raise unusable('an event, or {"batch": [...]}')
+        if "batch" in call.body:
+            return listed(call.body, "batch", '{"batch": [...]}')
+        return [call.body]
+
+    def sent_at(self, call: Call) -> Any:
+        """The envelope's; an event that comes alone has its own."""
+        return call.body.get("sentAt")
+
+    def convert(self, event: dict[str, Any], call: Call) -> Raw:
+        """`timestamp` goes before `originalTimestamp`, which is when the SDK queued it (rudder-node sends both)."""
+        kind = event.get("type") or call.told
+        context = members(event.get("context"))
+        library = members(context.get("library")).get("name")
+        is_of_browser = isinstance(library, str) and library in BROWSERS
+        return {
+            "type": event.get("event") if kind == "track" else kind,
+            "userId": event.get("userId"),
+            "anonymousId": _other_id(event) if kind == "alias" else event.get("anonymousId"),
+            "occurredAt": event.get("timestamp") or event.get("originalTimestamp"),
+            "sentAt": event.get("sentAt"),
+            "messageId": event.get("messageId"),
+            "data": _data(kind, event, context),
+            "ipAddress": None if is_of_browser else context.get("ip"),
+        }
+
+
+def _data(kind: Any, event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """Traits stand in `traits`, in `context.traits`, or in both."""
+    left_out = {"ip"}  # it is kept as the event's address, in the form that IP_ADDRESSES wants
+    if kind in TRAITS:
+        data = {**(properties(context.get("traits")) if kind == "identify" else {}), **properties(event.get("traits"))}
+        left_out |= {"traits"} if kind == "identify" else set()
+        add_context(data, properties(event.get("properties")), f"{CONTEXT}.properties")
+    else:
+        data = properties(event.get("properties"))
+    for name in ROOT_FIELDS.get(kind, ()) if isinstance(kind, str) else ():
+        if event.get(name) is not None:
+            data[name] = event[name]
+    add_context(data, {name: value for name, value in context.items() if name not in left_out})
+    return data
+
+
+def _other_id(event: dict[str, Any]) -> Any:
+    """An alias of an id with itself, as browsers send it after an identify, links nothing."""
+    previous = event.get("previousId")
+    return event.get("anonymousId") if previous is None or previous == event.get("userId") else previous
