@@ -1,6 +1,5 @@
 """From a client's JSON to an Event, or to the reason why not."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ from app.identity.placeholders import is_placeholder
 from app.ingest.compiled import compile_schema
 from app.ingest.guids import content_id, event_guids
 from app.ingest.schemas import UNREADABLE, EventSchema, shown
-from app.ingest.times import from_ms
+from app.ingest.times import from_ms, now_ms
 from backends.event import Event, Timestamp, derived_event_guid
 
 DAY_MS = 86_400_000
@@ -37,7 +36,7 @@ class Acceptance:
     may_identify: bool
     sent_ms: int | None = None
     expected: int = 1
-    received_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    received_ms: int = field(default_factory=now_ms)
 
     def __post_init__(self) -> None:
         self.created_at: Timestamp = from_ms(self.received_ms)

@@ -1,14 +1,13 @@
 """Calls: the routes of all dialects, and the one way that a request of any of them goes."""
 
 import pkgutil
-import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.exceptions import NotFound
 
 from app.answers import ApiError, answer, http_error, own_form, register_errors
 from app.auth import find_key, key_in_headers
@@ -23,6 +22,7 @@ from app.ingest.dialect import Call, Dialect, Result
 from app.ingest.guids import content_id
 from app.ingest.intake import acceptor, append, common_of
 from app.ingest.schemas import moment
+from app.ingest.times import now_ms
 from app.metrics.routes import web_metrics
 from app.services import services
 from backends.event import MAX_ID_LENGTH, Event
@@ -50,8 +50,7 @@ def register(app: Flask, settings: Settings) -> None:
         raise InvalidSettings(f"DIALECTS has {min(unknown)!r}: choose from {', '.join([ALL, NONE, *known])}")
     spoken = known if ALL in settings.dialects else [name for name in known if name in settings.dialects]
     app.register_blueprint(make_blueprint([import_module(f"{package.__name__}.{name}").DIALECT for name in spoken]))
-    for kind in (NotFound, MethodNotAllowed):
-        app.register_error_handler(kind, _answer_unmatched)
+    app.register_error_handler(NotFound, _answer_unmatched)
 
 
 def make_blueprint(dialects: Iterable[Dialect]) -> Blueprint:
@@ -79,12 +78,12 @@ def _answer_call(speakers: Sequence[Speaker]) -> Response:
     body, fields, size = _read()
     dialect, told = next((one for one in speakers if one.dialect.speaks(body)), speakers[0])
     g.dialect = dialect
-    g.call = call = Call(told, body, fields, size, time.time_ns() // 1_000_000)
+    g.call = call = Call(told, body, fields, size, now_ms())
     key = find_key(dialect.key(call) or key_in_headers())
     listed = dialect.events(call)
     _check_number(len(listed))
     sent_at = dialect.sent_at(call)
-    common = common_of(key, moment(sent_at) if sent_at is not None else None, len(listed))
+    common = common_of(key, moment(sent_at) if sent_at is not None else None, len(listed), call.received_ms)
     accepted, results = _take_each(dialect, call, listed, common)
     if accepted:
         append(accepted, key)
@@ -152,10 +151,8 @@ def _refuse(error: ApiError) -> Response:
     return dialect.refusal(error, g.get("call"))
 
 
-def _answer_unmatched(error: NotFound | MethodNotAllowed) -> Response:
+def _answer_unmatched(error: NotFound) -> Response:
     """A path that is nobody's: an SDK in a page shall learn that, and not take it for an outage and try again."""
-    told = http_error(error)
-    response = own_form(told)
-    response.headers.update(told.headers)
+    response = own_form(http_error(error))
     is_ours = request.url_rule is not None or request.path.startswith("/api/v1/")
     return response if is_ours else allow_browsers(response, METHODS)

@@ -24,7 +24,12 @@ BROWSERS = {"analytics.js", "RudderLabs JavaScript SDK"}
 
 
 class SegmentSpec(Dialect):
-    """Events of one of CALLS, alone or in a batch."""
+    """Events of one of CALLS, alone or in a batch. The key is Basic's user, and in the body of some."""
+
+    def key(self, call: Call) -> str | None:
+        """`writeKey`."""
+        found = members(call.body).get("writeKey")
+        return found if isinstance(found, str) else None
 
     def events(self, call: Call) -> Sequence[Any]:
         """`{"batch": [...]}`, or one event."""

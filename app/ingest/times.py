@@ -1,5 +1,6 @@
 """Times as clients send them: ISO 8601, epoch seconds or milliseconds (04-http, "Time")."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,11 @@ def parse_ms(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return _from_number(value)
+
+
+def now_ms() -> int:
+    """This moment."""
+    return time.time_ns() // 1_000_000
 
 
 def from_ms(milliseconds: int) -> Timestamp:

@@ -80,13 +80,18 @@ def make_document(app: Flask) -> Json:
     spec.components.schema("ProfileExplained", _object(explanation={"anyOf": ["ProfileExplanation", "EventExplanation"]}))
     for status, about in ERRORS.items():
         spec.components.response(str(status), _answer(about, Error, (JSON,)) | _retry_after(status))
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+    for rule in sorted(our_routes(app), key=lambda rule: rule.rule):
         methods = [method for method in METHODS if method in (rule.methods or ())]
         if methods:
             view = app.view_functions[rule.endpoint]
             described = {method.lower(): _describe(rule, view, OPERATIONS[rule.endpoint]) for method in methods}
             spec.path(path=_path(rule), parameters=list(_path_parameters(rule)), operations=described)
     return spec.to_dict()
+
+
+def our_routes(app: Flask) -> Iterator[Rule]:
+    """All routes but the dialects': these are their makers' to describe (docs/dialects.md)."""
+    return (rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("dialects."))
 
 
 def permissions_of(endpoint: str, view: object) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from app import create_app
 from app.config import Settings
 from app.keys import create_key
 from app.models import db
+from app.openapi.document import our_routes
 from app.services import services
 from app.stream import BYTES, STREAM, decode
 from backends.event import Event, derived_event_guid
@@ -286,7 +287,7 @@ WITHOUT_KEY = {"health.live", "health.ready", "openapi.document", "openapi.page"
 
 
 def test_a_write_key_can_do_nothing_else(app: Flask, sender: Sender) -> None:
-    for rule in app.url_map.iter_rules():
+    for rule in our_routes(app):
         if rule.endpoint in {*WITHOUT_KEY, "ingest.track", "ingest.batch"}:
             continue
         path = re.sub(r"<[^>]+>", "user", rule.rule)
@@ -296,7 +297,7 @@ def test_a_write_key_can_do_nothing_else(app: Flask, sender: Sender) -> None:
 
 
 def test_without_a_key_only_health_and_documentation_can_be_asked(app: Flask, client: FlaskClient) -> None:
-    for rule in app.url_map.iter_rules():
+    for rule in our_routes(app):
         if rule.endpoint not in WITHOUT_KEY:
             path = re.sub(r"<[^>]+>", "user", rule.rule)
             for method in (rule.methods or set()) - {"OPTIONS"}:
@@ -682,7 +683,28 @@ def test_the_grouparoo_client_s_body_is_understood(sender: Sender) -> None:
     assert sender.client.post(TRACK, json=body).status_code == 202
     [event] = sender.stored()
     assert (event.anonymous_id, event.user_id, event.occurred_at) == ("a1", None, "2026-01-02T03:04:05.678Z")
-    assert event.data == {"path": "/"}
+    assert event.data == {"path": "/", "context.sessionId": "session"}
+
+
+def test_what_the_grouparoo_client_sends_again_has_the_same_guid(sender: Sender) -> None:
+    body = {"anonymousId": "a1", "ocurredAt": 1_767_323_045_678, "data": {"path": "/"}, "sessionId": "s"}
+    first, second = sender.accepted(**body), sender.accepted(**body)
+    assert first.guid == second.guid and first.message_id
+    for change in ({"ocurredAt": 1_767_323_045_679}, {"data": {"path": "/b"}}, {"anonymousId": "a2"}, {"type": "t"}):
+        assert sender.accepted(**{**body, **change}).guid != first.guid
+
+
+def test_a_message_id_goes_before_the_content(sender: Sender) -> None:
+    assert sender.accepted(messageId="m1", ocurredAt=1_767_323_045_678).message_id == "m1"
+
+
+def test_an_unreadable_time_makes_no_message_id(sender: Sender) -> None:
+    assert sender.accepted(ocurredAt="soon").message_id is None
+
+
+@pytest.mark.parametrize("told", [5, [], {}, "s" * 192, None, True])
+def test_a_session_that_is_none_is_left_out(sender: Sender, told: object) -> None:
+    assert sender.accepted(sessionId=told).data == {}
 
 
 def test_the_right_spelling_goes_before_the_misspelt_one(sender: Sender) -> None:
@@ -728,7 +750,7 @@ def test_without_an_origin_there_is_no_cors(sender: Sender) -> None:
 
 
 def test_other_routes_have_no_cors(app: Flask, client: FlaskClient) -> None:
-    for rule in app.url_map.iter_rules():
+    for rule in our_routes(app):
         if rule.endpoint not in ("ingest.track", "ingest.batch"):
             path = re.sub(r"<[^>]+>", "user", rule.rule)
             for method in rule.methods or set():

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema_rs import ValidationError
 
-from app.openapi.document import METHODS
+from app.openapi.document import METHODS, our_routes
 from app.openapi.operations import OPERATIONS
 from app.openapi.routes import STATIC, read_document
 from tests.app.conformity import check_answer
@@ -28,7 +28,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     """Every method and path of the app, as documents write them."""
     return {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
+        for rule in our_routes(app)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
@@ -37,7 +37,7 @@ def test_every_route_is_in_the_document_and_no_other(app: Flask) -> None:
     document: Any = read_document(app)
     described = {(one.upper(), path) for path, found in document["paths"].items() for one in found if one.upper() in METHODS}
     assert described == routes(app)
-    assert OPERATIONS.keys() == {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert OPERATIONS.keys() == {rule.endpoint for rule in our_routes(app)}
 
 
 def test_every_route_is_in_the_docs(app: Flask) -> None:

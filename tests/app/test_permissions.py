@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app.keys import PERMISSIONS
-from app.openapi.document import METHODS, permissions_of
+from app.openapi.document import METHODS, our_routes, permissions_of
 from app.openapi.operations import OPEN
 from tests.app.management import make_reader
 
@@ -19,7 +19,7 @@ BODY = {**EVENT, "events": [EVENT]}
 
 def guarded_routes(app: Flask) -> Iterator[tuple[Rule, str, str]]:
     """Every route that needs a key, with a method, and a path where nothing is."""
-    for rule in app.url_map.iter_rules():
+    for rule in our_routes(app):
         path = rule.rule.replace("<path:", "<")
         for name in rule.arguments:
             path = path.replace(f"<{name}>", "nothing")

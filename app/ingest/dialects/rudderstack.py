@@ -13,7 +13,7 @@ _SILENT = {"errors": {"enabled": False}, "metrics": {"enabled": False}}
 
 
 class RudderStack(SegmentSpec):
-    """The key is Basic's user."""
+    """As the spec has it."""
 
     posts = {"/v1/batch": "", **{f"/v1/{kind}": kind for kind in CALLS}}
 

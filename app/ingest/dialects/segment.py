@@ -4,13 +4,12 @@ from flask import Blueprint, Response, request
 
 from app.answers import answer
 from app.auth import find_key
-from app.ingest.dialect import Call
 from app.ingest.intake import may_write
 from app.ingest.segment_spec import CALLS, SegmentSpec
 
 
 class Segment(SegmentSpec):
-    """The key is Basic's user, and `writeKey` in the body."""
+    """As the spec has it."""
 
     posts = {
         "/v1/batch": "",
@@ -19,11 +18,6 @@ class Segment(SegmentSpec):
         **{f"/v1/{kind}": kind for kind in CALLS},
         **{f"/v1/{kind[0]}": kind for kind in CALLS},
     }
-
-    def key(self, call: Call) -> str | None:
-        """Beside the header."""
-        found = call.body.get("writeKey") if isinstance(call.body, dict) else None
-        return found if isinstance(found, str) else None
 
     def register(self, blueprint: Blueprint) -> None:
         """What a page asks its CDN for."""
