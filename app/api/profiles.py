@@ -2,20 +2,22 @@
 
 from flask import Blueprint, Response, request
 
+from app.api import segments
 from app.api.bodies import MergeBody, read_body
-from app.api.cursor import read_cursor, write_cursor
 from app.api.describing import profile_shapes
 from app.api.events import FILTERS, PAGING, answer_page, explain_stored
 from app.api.explaining import explain_profile
-from app.api.exports import read_place, stream
-from app.api.parameters import check_parameters, read_flag, read_limit
+from app.api.exports import read_form, read_place, stream
+from app.api.parameters import check_parameters, read_flag
 from app.api.refusals import conflict, unknown
+from app.api.segments import SELECTING, read_segment
 from app.api.shapes import Json, identifier_shapes, property_shape
 from app.auth import requires
 from app.exporting.profile import profile_lines
+from app.exporting.profiles import segment_lines
 from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
-from app.properties.reading import Known, find_by_unique, properties_of
+from app.properties.reading import Known, find_by_unique, keys_of, properties_of
 from app.services import services
 from app.stream import DELETE, REPOINT
 
@@ -25,13 +27,18 @@ routes = Blueprint("profiles", __name__)
 @routes.get("/profiles")
 @requires("profiles:read")
 def list_all() -> Json:
-    """All profiles, in order of their guids."""
-    check_parameters(PAGING)
-    limit, after = read_limit(), request.args.get("after")
-    place = read_cursor(after, moments=0)[0] if after is not None else None
-    found = profiles.page(services().identity, limit + 1, place)
-    following = write_cursor((found[limit - 1].guid,)) if len(found) > limit else None
-    return {"profiles": profile_shapes(found[:limit]), "next": following}
+    """Profiles: all, or those of a filter on their properties; in order of their guids, or sorted by a property."""
+    check_parameters([*SELECTING, "count", *PAGING])
+    return segments.answer_page(read_segment())
+
+
+@routes.get("/profiles/export")
+@requires("profiles:read")
+def export_all() -> Response:
+    """The same as one stream."""
+    check_parameters([*SELECTING, "after", "format"])
+    form, segment, keys = read_form(), read_segment(), keys_of(services().identity)
+    return stream(segment_lines(segment, keys, form, segments.read_last(segment)), form, "profiles")
 
 
 @routes.get("/profiles/<guid>")

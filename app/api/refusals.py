@@ -10,9 +10,9 @@ def unknown(what: str, value: str) -> ApiError:
     return ApiError(f"unknown_{what.replace(' ', '_')}", 404, f"there is no {what} {value!r}", {what.replace(" ", "_"): value})
 
 
-def invalid_parameter(name: str, value: str, wanted: str) -> ApiError:
+def invalid_parameter(name: str, value: str, wanted: str, **where: int) -> ApiError:
     """400: a parameter of the query can't be understood."""
-    return ApiError("invalid_parameter", 400, f"{name} is {value!r}: {wanted}", {"parameter": name, "value": value})
+    return ApiError("invalid_parameter", 400, f"{name} is {value!r}: {wanted}", {"parameter": name, "value": value, **where})
 
 
 def unknown_parameters(names: list[str], known: list[str]) -> ApiError:

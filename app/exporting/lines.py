@@ -1,8 +1,8 @@
-"""Lines: records as NDJSON, and events as CSV in which no cell is a formula."""
+"""Lines: records as NDJSON, and as CSV in which no cell is a formula."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
@@ -26,19 +26,19 @@ def ndjson(records: Iterable[Json]) -> bytes:
     return b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
 
 
-def csv_header() -> bytes:
+def csv_header(columns: Sequence[str] = COLUMNS) -> bytes:
     """The line above all rows."""
-    return _rows([COLUMNS])
+    return _rows([columns])
 
 
-def csv_rows(events: Iterable[Json]) -> bytes:
-    """One row an event; a cell that begins like a formula gets a quotation mark before it."""
-    return _rows(_cells(event) for event in events)
+def csv_rows(records: Iterable[Json], columns: Sequence[str] = COLUMNS) -> bytes:
+    """One row a record; a cell that begins like a formula gets a quotation mark before it."""
+    return _rows(_cells(record, columns) for record in records)
 
 
-def _cells(event: Json) -> Iterator[str]:
-    for column in COLUMNS:
-        value = event[column]
+def _cells(record: Json, columns: Sequence[str]) -> Iterator[str]:
+    for column in columns:
+        value = record.get(column)
         text = value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
         yield f"'{text}" if text.startswith(_FORMULA) else text
 

@@ -54,19 +54,10 @@ def find_by(store: IdentityStore, kind: str, value: str) -> ProfileRecord | None
         return _of(connection, store, (kind, value))
 
 
-def page(store: IdentityStore, limit: int, after: str | None = None) -> list[ProfileRecord]:
-    """Up to `limit` profiles, in order of their guids, behind `after`."""
-    found: list[ProfileRecord] = []
-    with store.reading() as connection:
-        while len(found) < limit:
-            homes = _homes_after(connection, limit - len(found), after)
-            if not homes:
-                break
-            owners = _present_owners(connection, store, [(kind, value) for _, kind, value in homes])
-            current = [pair for (_, *pair), owner in zip(homes, owners, strict=True) if owner == tuple(pair)]
-            found += _describe(connection, store, [(kind, value) for kind, value in current])
-            after = homes[-1][0]
-    return found
+def present(connection: sa.Connection, store: IdentityStore, pairs: Sequence[Pair]) -> list[ProfileRecord]:
+    """The profiles of those identifiers, (kind, value), whose home is a profile still, in their order."""
+    owners = _present_owners(connection, store, pairs)
+    return _describe(connection, store, [pair for pair, owner in zip(pairs, owners, strict=True) if owner == pair])
 
 
 def present_guids(store: IdentityStore, events: Sequence[Event]) -> list[str | None]:
@@ -161,14 +152,6 @@ def _identifier_rows(connection: sa.Connection, pairs: Iterable[Pair]) -> dict[P
     wanted = among(connection.dialect.name, identifiers.c.value, {value for _, value in pairs})
     found = connection.execute(sa.select(identifiers).where(identifiers.c.kind.in_(KINDS), wanted))
     return {(row.kind, row.value): (row.home, row.created_at) for row in found}
-
-
-def _homes_after(connection: sa.Connection, limit: int, after: str | None) -> list[tuple[str, str, str]]:
-    statement = (
-        sa.select(identifiers.c.home, identifiers.c.kind, identifiers.c.value).order_by(identifiers.c.home).limit(limit)
-    )
-    statement = statement.where(identifiers.c.home > (after or ""))
-    return [(row[0], row[1], row[2]) for row in connection.execute(statement)]
 
 
 def _view_of(connection: sa.Connection, store: IdentityStore, events: Sequence[Event]) -> View:

@@ -91,9 +91,9 @@ class IdentityStore:
         raise AssertionError("the loop returns or raises")
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads."""
-        with self._translated(), reading(self.engine) as connection:
+    def reading(self, at_one_moment: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that only reads; if it is said, as of one moment."""
+        with self._translated(), reading(self.engine, at_one_moment) as connection:
             yield connection
 
     def ping(self) -> None:

@@ -91,8 +91,8 @@ class Property(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     __tablename__ = "properties"
     __table_args__ = (
         UniqueConstraint("rule_guid", "unique_value", name="properties_unique"),
-        Index("properties_by_text", "rule_guid", "text_value"),
-        Index("properties_by_number", "rule_guid", "number_value"),
+        Index("properties_by_text", "rule_guid", "text_value", "profile_guid"),
+        Index("properties_by_number", "rule_guid", "number_value", "profile_guid"),
         Index("properties_in_conflict", "rule_guid", "conflict"),
     )
 

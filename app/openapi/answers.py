@@ -240,10 +240,13 @@ class ProfileAnswer(Answer):
 
 
 class ProfilePage(Answer):
-    """Profiles, in order of their guids."""
+    """Profiles, in the wanted order."""
 
     profiles = many(Profile)
     next = following()
+    count = fields.Integer(
+        validate=validate.Range(min=0), metadata={"description": "how many there are on all pages; with `count=true` only"}
+    )
 
 
 class Identifiers(Answer):

@@ -44,7 +44,10 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "api.events.show": Operation("events", {200: answers.EventAnswer}, (400, 404)),
     "api.events.explain": Operation("events", {200: answers.EventExplained}, (400, 404)),
-    "api.profiles.list_all": Operation("profiles", {200: answers.ProfilePage}, (400,), queries.Page),
+    "api.profiles.list_all": Operation("profiles", {200: answers.ProfilePage}, (400,), queries.Profiles),
+    "api.profiles.export_all": Operation(
+        "profiles", {200: None}, (400, 404), queries.SegmentExport, content=(NDJSON, "text/csv")
+    ),
     "api.profiles.show": Operation("profiles", {200: answers.ProfileAnswer}, (400, 404)),
     "api.profiles.show_by": Operation("profiles", {200: answers.ProfileAnswer}, (400, 404)),
     "api.profiles.events": Operation(

@@ -81,6 +81,26 @@ class EventExport(_Filters):
     after = word("the guid of the last event received, whole: the export goes on behind it")
 
 
+class _Segment(Schema):
+    filter = word("only profiles for which it holds: `purchases > 3 and last_seen within 30 days`")
+    sort = word("the key of a property to sort by, descending with a `-` before it; by default in order of guids")
+
+
+class Profiles(_Segment, Page):
+    """Profiles."""
+
+    count = fields.String(
+        validate=validate.OneOf(["true", "false"]), metadata={"description": "tell how many there are on all pages"}
+    )
+
+
+class SegmentExport(_Segment):
+    """All profiles of a segment."""
+
+    format = fields.String(validate=validate.OneOf(FORMS), metadata={"default": FORMS[0]})
+    after = word("the guid of the last profile received, whole: the export goes on behind it")
+
+
 class ProfileExport(Schema):
     """All that is held."""
 

@@ -37,6 +37,12 @@ def properties_of(store: IdentityStore, profile_guids: Iterable[str]) -> dict[st
     return found
 
 
+def keys_of(store: IdentityStore) -> list[str]:
+    """The keys of all properties, in order."""
+    with store.reading() as connection:
+        return list(connection.scalars(sa.select(rules_table.c.key).order_by(rules_table.c.key)))
+
+
 def find_by_unique(store: IdentityStore, key: str, value: Value) -> tuple[bool, str | None]:
     """Whether there is a unique property of that key, and the profile that has this value of it."""
     with store.reading() as connection:

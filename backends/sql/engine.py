@@ -58,9 +58,10 @@ def prepare_engine(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that only reads: on SQLite it waits for no writer."""
-    with engine.begin() as connection:
+def reading(engine: sa.Engine, at_one_moment: bool = False) -> Iterator[sa.Connection]:
+    """A transaction that only reads: on SQLite it waits for no writer. All its questions can be answered as of one moment."""
+    level = dialect_of(engine).snapshot if at_one_moment else None
+    with (engine.execution_options(isolation_level=level) if level else engine).begin() as connection:
         yield connection
 
 

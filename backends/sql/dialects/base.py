@@ -34,6 +34,9 @@ class Dialect(ABC):
     has_index_jumps = True
     """Does a step of a recursive query jump in an index to what the step before found?"""
 
+    snapshot: str | None = "REPEATABLE READ"
+    """The isolation level at which a transaction sees one moment; None where each does."""
+
     @abstractmethod
     def engine_options(self, url: URL, settings: Mapping[str, str]) -> dict[str, Any]:
         """What `create_engine` is given; `settings` are PostgreSQL's, for each of its sessions."""
@@ -86,6 +89,10 @@ class Dialect(ABC):
     def is_before(self, columns: Sequence[sa.ColumnElement[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
         """Whether the columns, taken as one key, sort before the values; by their index."""
         return sa.tuple_(*columns) < sa.tuple_(*values)
+
+    def is_after(self, columns: Sequence[sa.ColumnElement[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """The same the other way round."""
+        return sa.tuple_(*columns) > sa.tuple_(*values)
 
     @abstractmethod
     def upsert(self, table: sa.Table, key: Sequence[str], source: sa.Select[Any] | None, changes: Changes) -> sa.Insert:

@@ -119,6 +119,13 @@ class Mysql(Dialect):
             is_before = sa.and_(first <= value, sa.or_(is_before, self.is_before(columns[1:], values[1:])))
         return is_before
 
+    def is_after(self, columns: Sequence[sa.ColumnElement[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+        first, value = columns[0], values[0]
+        is_after: sa.ColumnElement[bool] = first > value
+        if len(columns) > 1:
+            is_after = sa.and_(first >= value, sa.or_(is_after, self.is_after(columns[1:], values[1:])))
+        return is_after
+
     def upsert(self, table: sa.Table, key: Sequence[str], source: sa.Select[Any] | None, changes: Changes) -> sa.Insert:
         insert = mysql.insert(table)
         if source is not None:

@@ -24,6 +24,7 @@ class Sqlite(Dialect):
 
     driver = "sqlite"
     module = "sqlite3"
+    snapshot = None
 
     def engine_options(self, url: URL, settings: Mapping[str, str]) -> dict[str, Any]:
         if url.database and url.database != ":memory:":

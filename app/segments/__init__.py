@@ -1,0 +1,1 @@
+"""Segments: the profiles for which a filter on their properties holds; in some order, page by page, counted."""
