@@ -36,7 +36,10 @@ QUESTIONS = (
     ("of one of two, or not", "(plan = gold or purchases > 20) and not last_seen within 30 days", "purchases"),
     ("without a value", "purchases does not exist and userId exists", None),
 )
-RULES = {"purchases": "integer", "revenue": "float", "last_seen": "date", "plan": "string", "email": "email", "visits": "integer"}
+RULES = {
+    **{"visits": "integer", "purchases": "integer", "revenue": "float"},
+    **{"last_seen": "date", "plan": "string", "email": "email"},
+}
 
 
 def measure(place: Bench, people: int) -> list[Row]:

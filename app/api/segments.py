@@ -11,7 +11,6 @@ from app.api.describing import profile_shapes
 from app.api.parameters import read_flag, read_limit
 from app.api.refusals import invalid_parameter
 from app.api.shapes import Json
-from app.identity import profiles
 from app.segments import reading
 from app.segments.filters import InvalidFilter
 from app.segments.matching import Place
@@ -47,11 +46,11 @@ def read_last(segment: Segment) -> Place | None:
     guid = request.args.get("after")
     if guid is None:
         return None
-    found = profiles.find(services().identity, guid)
-    if found is None or (segment.sort and found.guid != guid):
+    place = reading.place_of(services().identity, segment, guid)
+    if place is None:
         why = f"there is no profile {guid!r} any more to go on behind: begin again"
         raise ApiError("unknown_profile", 404, why, {"profile": guid})
-    return reading.place_of(services().identity, segment, guid)
+    return place
 
 
 def _write_place(segment: Segment, place: Place) -> str:

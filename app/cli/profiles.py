@@ -1,6 +1,7 @@
 """`flask profiles`: look at profiles, and decide about them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,23 @@ from app.api.describing import profile_shapes
 from app.api.explaining import explain_profile
 from app.api.shapes import Json
 from app.cli.exporting import place_of, write
-from app.cli.terminal import fail, show_json, show_record
+from app.cli.terminal import fail, show_json, show_record, show_table
+from app.exporting.lines import FORMS
 from app.exporting.profile import profile_lines
+from app.exporting.profiles import segment_lines
 from app.identity import decisions, deletions, profiles
 from app.identity.profiles import ProfileRecord
+from app.properties.reading import keys_of
+from app.segments import reading
+from app.segments.filters import InvalidFilter
+from app.segments.matching import Place
+from app.segments.segment import InvalidSort, Segment, make_segment
 from app.services import services
 from app.stream import DELETE, REPOINT
 
-group = AppGroup("profiles", help="Look at profiles; merge, revert, delete and export them.")
+group = AppGroup("profiles", help="List profiles, and look at them; merge, revert, delete and export them.")
+
+SHOWN = 50
 
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 
@@ -39,6 +49,30 @@ def show(guid: str | None, user_id: str | None, anonymous_id: str | None, as_jso
     Example: flask --app app profiles show --user-id ann
     """
     _show(profile_shapes([_named(guid, user_id, anonymous_id)])[0], as_json)
+
+
+@group.command("list")
+@click.option("--filter", metavar="FILTER", help="Only those for which it holds, as in 'spent > 3 and seen within 30 days'.")
+@click.option("--sort", metavar="KEY", help="By the values of this property; descending with a - before it.")
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many; {SHOWN} in a table, if nothing is said.")
+@click.option("--format", "form", type=click.Choice(FORMS), help="Write one line each, instead of a table.")
+@click.option("--after", metavar="GUID", help="Go on behind this profile: the last that was written.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; added to with --after.")
+def list_all(
+    filter: str | None, sort: str | None, limit: int | None, form: str | None, after: str | None, output: Path | None
+) -> None:
+    """List profiles with their properties.
+
+    Example: flask --app app profiles list --filter 'purchases > 3' --sort=-purchases --format csv --output buyers.csv
+    """
+    segment = _segment(filter, sort)
+    place = reading.place_of(services().identity, segment, after) if after is not None else None
+    if after is not None and place is None:
+        raise click.BadParameter(f"there is no profile {after!r} to go on behind", param_hint="--after")
+    if form or output:
+        lines = segment_lines(segment, keys_of(services().identity), form or FORMS[0], place, limit)
+        return write(lines, output, after is not None, "profiles")
+    _show_profiles(segment, limit or SHOWN, place)
 
 
 @group.command("explain")
@@ -132,6 +166,29 @@ def export(
     """
     profile = _named(guid, user_id, anonymous_id)
     write(profile_lines(profile, place_of(after)), output, after is not None, "lines")
+
+
+def _segment(filter: str | None, sort: str | None) -> Segment:
+    fields = reading.fields_of(services().identity, services().settings.user_id_property)
+    try:
+        return make_segment(filter, sort, fields, datetime.now(UTC))
+    except InvalidFilter as error:
+        fail(f"--filter {filter!r}: {error}")
+    except InvalidSort as error:
+        fail(f"--sort {sort!r}: {error}")
+
+
+def _show_profiles(segment: Segment, limit: int, after: Place | None) -> None:
+    members = reading.page(services().identity, segment, limit, after)
+    shapes = profile_shapes([one.profile for one in members])
+    keys = sorted({key for shape in shapes for key in shape["properties"]})
+    rows = [[one["guid"], one["identifiers"][0]["value"], *_values(one, keys)] for one in shapes]
+    show_table(["guid", "id", *keys], rows)
+    click.echo(f"{len(rows)} of {reading.count(services().identity, segment)}", err=True)
+
+
+def _values(shape: Json, keys: list[str]) -> list[object]:
+    return [shape["properties"][key]["value"] if key in shape["properties"] else None for key in keys]
 
 
 def _show(record: Json, as_json: bool) -> None:

@@ -116,15 +116,20 @@ def _record(
 
 def _settle_owners(connection: sa.Connection, computed: Computed, kept: Mapping[str, Found]) -> dict[str, str]:
     """Whose each value is: who has it already, and keeps it, else the first of those who want it. Who has another one now
-    gives it up first. The constraint has the last word."""
+    gives it up first. The constraint has the last word.
+
+    Who has it can't give it up before our transaction ends: then we are among the rivals who are woken.
+    """
     texts = {guid: text for guid, (value, _) in sorted(kept.items()) if (text := text_of(value)) is not None}
     dialect, ours = connection.dialect.name, properties.c.rule_guid == computed.rule.guid
     is_wanted = among(dialect, properties.c.unique_value, sorted(set(texts.values())))
     is_kept = among(dialect, properties.c.profile_guid, sorted(kept))
     holds = sa.select(properties.c.unique_value, properties.c.profile_guid, properties.c.computed_at)
+    found = [*connection.execute(holds.where(ours, is_kept))]
+    found += connection.execute(holds.where(ours, is_wanted).with_for_update(read=True))
     owners: dict[str, str] = {}
     gives_up = []
-    for text, guid, computed_at in connection.execute(holds.where(ours, sa.or_(is_wanted, is_kept))):
+    for text, guid, computed_at in found:
         if guid in kept and computed_at <= computed.began and texts.get(guid) != text:
             gives_up.append(guid)
         elif text is not None:
@@ -138,9 +143,10 @@ def _settle_owners(connection: sa.Connection, computed: Computed, kept: Mapping[
 
 
 def _wake_rivals(connection: sa.Connection, selected: sa.ColumnElement[bool]) -> None:
-    """Mark those selected who wanted a value that its owner has no more."""
+    """Mark those selected who wanted a value that the one named in their conflict has no more, though another may have it."""
     owner = properties.alias("owner")
-    still = sa.exists().where(owner.c.rule_guid == properties.c.rule_guid, owner.c.unique_value == properties.c.text_value)
+    is_named = sa.and_(owner.c.profile_guid == properties.c.conflict, owner.c.rule_guid == properties.c.rule_guid)
+    still = sa.exists().where(is_named, owner.c.unique_value == properties.c.text_value)
     statement = sa.select(properties.c.profile_guid, rules_table.c.source_guid)
     statement = statement.join(rules_table, rules_table.c.guid == properties.c.rule_guid).where(selected, sa.not_(still))
     mark(connection, [(row[0], row[1]) for row in connection.execute(statement)], now())

@@ -62,8 +62,12 @@ def count(store: IdentityStore, segment: Segment) -> int:
         return total - len(pairs) + len(profiles.present(connection, store, pairs))
 
 
-def place_of(store: IdentityStore, segment: Segment, profile_guid: str) -> Place:
-    """Where the profile stands, or would stand, in the segment."""
+def place_of(store: IdentityStore, segment: Segment, profile_guid: str) -> Place | None:
+    """Where the profile stands, or would stand, in the segment; None if it is not known, or was merged away and can't be
+    sorted any more."""
+    found = profiles.find(store, profile_guid)
+    if found is None or (segment.sort and found.guid != profile_guid):
+        return None
     if segment.sort is None:
         return Place(None, profile_guid)
     column = properties.c.number_value if segment.sort.is_number else properties.c.text_value

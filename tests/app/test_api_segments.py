@@ -2,10 +2,12 @@
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from click.testing import Result
 from flask import Flask
 
 from app.segments.filters import MOST_CHARACTERS, MOST_CONDITIONS
@@ -79,6 +81,7 @@ FILTERS = {
     "userId does not exist": "phone",
     "spent > 50 or (city contains B and member exists)": "ann cy",
     "not (spent > 50 OR city exists)": "phone",
+    "spent > 50 or city contains B and member exists": "ann cy",
 }
 
 
@@ -233,6 +236,26 @@ def test_an_export_of_many_pages_has_everybody_once(app: Flask, reader: Reader) 
     for query in ({"sort": "spent"}, {"filter": "spent < 200"}):
         guids = [one["guid"] for one in exported(reader, **query)]
         assert len(guids) == len(set(guids)) == (1105 if "sort" in query else 1103)
+
+
+def test_the_list_is_shown_and_written_on_the_command_line(app: Flask, reader: Reader, tmp_path: Path) -> None:
+    def run(*arguments: str) -> Result:
+        return app.test_cli_runner().invoke(args=["profiles", "list", *arguments])
+
+    shown = run("--filter", "spent > 3", "--sort=-spent", "--limit", "1")
+    assert "cy" in shown.stdout and "ann" not in shown.stdout
+    assert "1 of 2" in shown.stderr
+
+    target = tmp_path / "people.csv"
+    assert run("--sort", "spent", "--format", "csv", "--limit", "2", "--output", str(target)).exit_code == 0
+    last = target.read_text().splitlines()[-1].split(",")[0]
+    assert run("--sort", "spent", "--format", "csv", "--after", last, "--output", str(target)).exit_code == 0
+    with reader.get("/profiles/export", sort="spent", format="csv") as answer:
+        assert target.read_bytes() == answer.data
+
+    assert "there is no property 'spend'" in run("--filter", "spend > 3").stderr
+    assert "'tags' is a list" in run("--sort", "tags").stderr
+    assert run("--after", "pro_none").exit_code == 2
 
 
 def test_a_segment_needs_the_permission_to_read_profiles(app: Flask) -> None:
