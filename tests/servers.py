@@ -310,7 +310,7 @@ class Web(Process):
     def start(self) -> None:
         super().start()
         try:
-            wait_until(self._answers, what="the start of the web process")
+            wait_until(self._answers, 60, "the start of the web process")
         except AssertionError:
             self.kill()
             raise

@@ -130,6 +130,7 @@ def guids(app: Flask) -> list[str]:
     return [*profiles, *(event.guid for event in events + dead), *keys]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("examples", [30, pytest.param(150, marks=[pytest.mark.faults, pytest.mark.timeout(1800)])])
 def test_every_route_answers_as_the_document_says(

@@ -217,6 +217,7 @@ def emptied() -> None:
     make_rules()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("policy", list(Policy))
 @given(plan=st.lists(steps, max_size=10))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -231,6 +232,7 @@ def test_profiles_are_those_of_the_definition(quick_app: Flask, policy: Policy, 
     world.check()
 
 
+@pytest.mark.timeout(600)
 @given(plan=st.lists(steps, max_size=8))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reindexing_changes_nothing(quick_app: Flask, plan: list[tuple[str, object]]) -> None:
