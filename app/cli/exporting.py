@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from app.api.reading import place
-from app.cli.terminal import fail
+from app.cli.terminal import fail, printable_lines
 from app.exporting.events import event_lines
 from app.services import services
 from backends.base import Cursor, EventQuery
@@ -24,12 +24,15 @@ def export(query: EventQuery, form: str, after: str | None, output: Path | None)
 
 
 def write(pieces: Iterator[bytes], output: Path | None, is_rest: bool, what: str) -> None:
-    """Write whole lines into the file (behind what is there, if they are its rest) or down a pipe."""
+    """Write whole lines into the file (behind what is there, if they are its rest) or down a pipe; or show them."""
+    is_shown = output is None and sys.stdout.isatty()
+    if is_shown:
+        pieces = (printable_lines(piece).encode() for piece in pieces)
     with ExitStack() as opened:
         target = opened.enter_context(output.open("ab" if is_rest else "wb")) if output else cast(BinaryIO, sys.stdout.buffer)
         console, count = Console(stderr=True), TextColumn("{task.completed:,} " + what)
-        shown = Progress(count, console=console, transient=True, disable=not console.is_terminal)
-        progress = opened.enter_context(shown)
+        bar = Progress(count, console=console, transient=True, disable=is_shown or not console.is_terminal)
+        progress = opened.enter_context(bar)
         task = progress.add_task("", total=None)
         try:
             for piece in pieces:

@@ -57,7 +57,7 @@ def list_all() -> None:
         (
             row.guid,
             row.name,
-            " ".join(row.permissions),
+            "all" if set(row.permissions) == set(PERMISSIONS) else " ".join(row.permissions),
             " ".join(row.origins),
             row.rate_limit,
             row.created_at,

@@ -7,7 +7,7 @@ import orjson
 import redis
 
 from app.api.shapes import event_shape
-from app.cli.terminal import printable
+from app.cli.terminal import printable, show_json
 from app.connections import job_client
 from app.live import listen
 from app.logs import kind_of
@@ -27,7 +27,7 @@ def tail(query: EventQuery, as_json: bool, limit: int | None) -> None:
             with job_client(services().settings) as client:
                 for event in listen(client):
                     if event is not None and matches(query, event):
-                        click.echo(_json(event) if as_json else _line(event))
+                        _show(event, as_json)
                         printed += 1
                     if printed == limit:
                         return
@@ -36,10 +36,9 @@ def tail(query: EventQuery, as_json: bool, limit: int | None) -> None:
             time.sleep(RETRY_S)
 
 
-def _json(event: Event) -> bytes:
-    return orjson.dumps(event_shape(event, event.profile_guid))
-
-
-def _line(event: Event) -> str:
+def _show(event: Event, as_json: bool) -> None:
+    if as_json:
+        return show_json(event_shape(event, event.profile_guid))
     who = " ".join(f"{name}={value}" for name, value in (("user", event.user_id), ("device", event.anonymous_id)) if value)
-    return printable(f"{event.occurred_at}  {event.type}  {who}  {event.profile_guid}  {orjson.dumps(event.data).decode()}")
+    data = orjson.dumps(event.data).decode()
+    click.echo(printable(f"{event.occurred_at}  {event.type}  {who}  {event.profile_guid}  {data}"))

@@ -1,5 +1,6 @@
 """What the commands write to the terminal: tables and records, with nothing in them that a terminal would obey."""
 
+import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,10 +23,10 @@ def printable(value: object) -> str:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; long values are folded, never cut."""
+    """A table; long values are folded, never cut. A guid stays in one piece, to be copied."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "guid")
     for row in rows:
         table.add_row(*(Text(printable(value)) for value in row))
     _console().print(table)
@@ -38,7 +39,16 @@ def show_record(record: Mapping[str, Any]) -> None:
 
 def show_json(record: Mapping[str, Any]) -> None:
     """One record as one line of JSON, for programs."""
-    click.echo(orjson.dumps(record))
+    click.echo(printable_lines(orjson.dumps(record)))
+
+
+def printable_lines(lines: bytes) -> str:
+    """What `printable` escapes is escaped in these lines as JSON does it, so that those of JSON say the same as before."""
+    text = lines.decode().replace("\r\n", "\n")
+    return "".join(
+        json.dumps(character)[1:-1] if unicodedata.category(character)[0] == "C" and character != "\n" else character
+        for character in text
+    )
 
 
 def fail(message: str) -> NoReturn:

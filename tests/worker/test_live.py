@@ -1,8 +1,13 @@
 """Events told live, and written out, on the command line."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,10 +15,12 @@ import redis
 from click.testing import Result
 from flask import Flask
 
+from app.config import Settings
+from app.exporting.lines import FORMS
 from app.live import CHANNEL
 from app.services import services
 from backends.event import Event, now
-from tests.servers import wait_until
+from tests.servers import ROOT, wait_until
 from tests.worker.conftest import age_rows, sql
 from worker import jobs
 
@@ -66,14 +73,56 @@ def test_the_tail_shows_what_the_scan_found_with_its_data(at_work: Flask, redis_
     assert (event["guid"], event["data"]) == ("evt_sql", {"path": "/"})
 
 
-def test_the_tail_shows_only_what_was_asked_for_and_nothing_that_a_terminal_obeys(at_work: Flask, redis_url: str) -> None:
+def test_the_tail_shows_only_what_was_asked_for(at_work: Flask, redis_url: str) -> None:
     def work() -> None:
-        store(visit("1", "bob"), visit("2", "ann", path="\x1b[2J"))
+        store(visit("1", "bob"), visit("2", "ann"))
 
     shown = heard(at_work, redis_url, work, "--limit", "1", "--user-id", "ann")
 
     assert "user=ann" in shown.stdout and "user=bob" not in shown.stdout
-    assert "\x1b" not in shown.stdout
+
+
+OBEYED = "\x1b[2J\x9b2J\u202e\U000e0041\r"
+"""Escape sequences of one byte and of two, a turn of the direction, a tag, a return: what a terminal would obey or hide."""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_tail_shows_nothing_that_a_terminal_obeys(at_work: Flask, redis_url: str, options: list[str]) -> None:
+    def work() -> None:
+        store(visit("1", path=OBEYED))
+
+    shown = heard(at_work, redis_url, work, "--limit", "1", *options).stdout
+
+    assert not set(OBEYED) - set("[2J") & set(shown)
+    assert not options or json.loads(shown)["data"] == {"path": OBEYED}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_export_that_is_shown_shows_nothing_that_a_terminal_obeys(settings: Settings, at_work: Flask, form: str) -> None:
+    store(visit("1", f"\x1b[31m{OBEYED}", path=OBEYED))
+
+    shown = on_a_terminal(["events", "export", "--format", form], environ_of(settings))
+
+    assert "evt_1" in shown and not set(OBEYED) - set("[2J\r") & set(shown)
+
+
+def on_a_terminal(arguments: list[str], environ: dict[str, str]) -> str:
+    """What the command shows on a terminal; its lines end with a return there."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
+    with subprocess.Popen(command, env={**os.environ, **environ}, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while piece := os.read(ours, 65536):
+                shown += piece
+        assert process.wait(60) == 0, shown
+    os.close(ours)
+    return shown.decode()
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    return {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "SECRET_KEY": settings.secret_key}
 
 
 def test_an_event_that_comes_twice_is_told_once(at_work: Flask, redis_url: str) -> None:
