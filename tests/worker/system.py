@@ -1,5 +1,6 @@
 """The whole system on servers of its own: what a fault test starts, loads, breaks, and looks at afterwards."""
 
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ class System:
     ) -> None:
         for name in ("valkey", "database"):
             (directory / name).mkdir()
+        self.directory = directory
         self.log = directory / "processes.log"
         self.valkey = Valkey(directory / "valkey")
         self.database = database(directory / "database")
@@ -57,6 +59,7 @@ class System:
         close(self.app)
         self.database.kill()
         self.valkey.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)  # it may lie in memory
 
     def start_workers(self) -> None:
         for process in self.workers:
