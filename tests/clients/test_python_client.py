@@ -22,7 +22,7 @@ from tests.clients.unreliable import ANSWER_LOST, DROPPED, UNAVAILABLE, Fault, U
 from tests.servers import Web, free_port, wait_until
 from tests.worker.system import System
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 class Told(list[Problem]):
@@ -107,6 +107,7 @@ def test_an_event_that_is_tracked_twice_is_stored_once(system: System, make: Mak
     wait_for(system, person, 1)
 
 
+@pytest.mark.faults
 def test_what_the_service_misses_while_it_is_away_arrives_once(make: Make, system: System, told: Told, person: str) -> None:
     web = Web(system.environ, system.log)
     client = make(web.url)
@@ -121,6 +122,7 @@ def test_what_the_service_misses_while_it_is_away_arrives_once(make: Make, syste
     assert told.of("unavailable")[0].status == 0 and not any(problem.events for problem in told)
 
 
+@pytest.mark.faults
 def test_a_buffer_that_is_away_is_waited_for(make: Make, system: System, told: Told, person: str) -> None:
     system.valkey.stop()
     client = make()
@@ -252,6 +254,7 @@ def test_a_key_that_may_name_nobody_loses_only_what_names_somebody(
     assert [len(problem.events) for problem in told] == [1]
 
 
+@pytest.mark.faults
 def test_a_full_queue_says_what_it_does_not_take(make: Make, system: System, told: Told, person: str) -> None:
     web = Web(system.environ, system.log)
     client = make(web.url, max_queue=3)
@@ -280,8 +283,10 @@ def test_bodies_keep_within_the_services_limits(make: Make, system: System, unre
     assert sum(count for _, count in sizes) == 6090
 
 
+@pytest.mark.faults
 def test_a_service_with_smaller_limits_gets_smaller_bodies(make: Make, system: System, told: Told, person: str) -> None:
-    web = Web({**system.environ, "MAX_EVENTS_PER_BODY": "10", "MAX_BODY_BYTES": "20000", "MAX_EVENT_BYTES": "4000"}, system.log)
+    limits = {"MAX_EVENTS_PER_BODY": "10", "MAX_BODY_BYTES": "20000", "MAX_EVENT_BYTES": "4000"}
+    web = Web({**system.environ, **limits}, system.log)
     web.start()
     client = make(web.url, flush_interval_s=5)
 

@@ -27,7 +27,7 @@ class Sqlite(Dialect):
     snapshot = None
 
     def engine_options(self, url: URL, settings: Mapping[str, str]) -> dict[str, Any]:
-        if url.database and url.database != ":memory:":
+        if url.database and url.database != ":memory:" and not url.database.startswith("file:"):  # SQLite's own URI
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return {"connect_args": {"timeout": STATEMENT_TIMEOUT_S}}
 
