@@ -12,7 +12,7 @@ from app.config import Settings
 from backends.registry import SCHEMES
 
 ROOT = Path(__file__).resolve().parent.parent
-OF_THE_PROCESSES = {"PORT", "WEB_CONCURRENCY", "WORKERS", "ACCESS_LOG", "VAR_DIR", "PROMETHEUS_MULTIPROC_DIR"}
+OF_THE_PROCESSES = {"PORT", "WEB_CONCURRENCY", "WORKERS", "MICRO_KEY", "ACCESS_LOG", "VAR_DIR", "PROMETHEUS_MULTIPROC_DIR"}
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 COMMAND = r"flask(?: --app app)? (?!--app)([a-z][a-z-]+)(?: ([a-z][a-z-]+))?"

@@ -51,6 +51,12 @@ class Served:
         wait_until(self.is_ready, 60, "the start of bin/serve")
         return log.read_text()
 
+    def start_micro(self, key: str, **environ: str) -> None:
+        """bin/serve --micro, until it accepts events."""
+        command = [self.folder / "bin/serve", "--micro", "--key", key]
+        self.process = subprocess.Popen(command, env=self._environ(environ), cwd=self.folder, stdout=subprocess.DEVNULL)
+        wait_until(self.is_ready, 60, "the start of bin/serve --micro")
+
     def stop(self) -> None:
         """Ctrl-C; nothing may be left."""
         if self.process and self.process.poll() is None:
@@ -241,3 +247,22 @@ def test_nothing_outlives_a_supervisor_that_is_killed(served: Served) -> None:
     assert alive == []
     served.start()
     served.stop()
+
+
+def test_micro_is_one_process_that_leaves_nothing_behind(served: Served) -> None:
+    before = {path for path in served.folder.rglob("*") if "__pycache__" not in path.parts}
+    served.start_micro("key-of-a-test", TMPDIR=str(served.folder))
+
+    sent = {"type": "click", "anonymousId": "person_1", "messageId": "m1"}
+    requests.post(f"{served.url}/api/v1/track", json=sent, headers={"X-Api-Key": "key-of-a-test"}, timeout=10)
+
+    assert requests.get(f"{served.url}/micro/events/m1", timeout=10).json()["state"] == "stored"
+    assert served.children() == []
+    served.stop()
+    assert {path for path in served.folder.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_an_option_that_is_none_is_refused(served: Served) -> None:
+    ended = subprocess.run([served.folder / "bin/serve", "--help"], env=served._environ({}), capture_output=True, text=True)
+
+    assert ended.returncode == 2 and "give --micro, or nothing" in ended.stderr

@@ -40,7 +40,7 @@ def shop(system: System, site: Path, tmp_path: Path) -> Iterator[str]:
     """Where the example answers; it finds the package as it was installed."""
     port = free_port()
     environ = {"PYTHONPATH": str(site), "GROUPAROO_URL": system.web.url, "GROUPAROO_KEY": system.key}
-    app = ROOT / "clients/python/examples/shop.py"
+    app = ROOT / "clients/python/example/shop.py"
     process = Process([sys.executable, "-m", "flask", "--app", app, "run", "--port", str(port)], environ, tmp_path / "log")
     process.start()
     url = f"http://127.0.0.1:{port}"
