@@ -82,6 +82,15 @@ grouparoo.init(os.environ["KEY"], os.environ["URL"])
 atexit.register(lambda: grouparoo.track("goodbye", user_id=sys.argv[1]))
 """
 
+IMPORTS = """
+import os, sys, grouparoo
+before = set(sys.modules)
+client = grouparoo.init(os.environ["KEY"], os.environ["URL"], gzip=True)
+client.track("click", user_id=sys.argv[1])
+assert client.flush(30)
+print(sorted(set(sys.modules) - before))
+"""
+
 PRELOADED = """
 import os, grouparoo
 grouparoo.init(os.environ["KEY"], os.environ["URL"], flush_interval_s=0.2)
@@ -142,6 +151,10 @@ def test_a_fork_while_other_threads_track_and_send_leaves_no_lock_held(system: S
     run(system, FORKS_IN_THE_MIDDLE, person)
 
     wait_for(system, person, 205)
+
+
+def test_its_thread_imports_nothing_whose_lock_a_fork_could_take_along(system: System, person: str) -> None:
+    assert run(system, IMPORTS, person) == "[]\n"
 
 
 def test_a_preloaded_app_sends_from_each_of_its_processes(system: System, person: str, tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ class Client:
         """See that there is a thread: each process begins without."""
         if self._thread is None or not self._thread.is_alive():
             with self._outbox.changed:
-                if self._thread is None or not self._thread.is_alive():
+                # Not beside a shutdown that sends by itself.
+                if not self._outbox.is_closed and (self._thread is None or not self._thread.is_alive()):
                     thread = threading.Thread(target=self._sender.run, name="grouparoo", daemon=True)
                     with suppress(RuntimeError):  # the interpreter is about to end, and starts none: `shutdown` sends
                         thread.start()

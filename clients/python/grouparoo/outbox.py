@@ -85,7 +85,7 @@ class Outbox:
             was_closed = self._is_closed
             if self._ends_at is not None:
                 seconds = min(seconds, max(0.0, self._ends_at - time.monotonic()))
-            self.changed.wait_for(lambda: self._is_closed and not (was_closed or is_asked), seconds)
+            self.changed.wait_for(lambda: not self._waiting or (self._is_closed and not (was_closed or is_asked)), seconds)
 
     def close(self, timeout_s: float) -> None:
         """Take nothing in any more, and have what waits sent within `timeout_s`."""

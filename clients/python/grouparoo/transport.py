@@ -3,6 +3,7 @@
 A connection a batch: that is one a second or so. None is held that could go stale, or be shared by forked processes.
 """
 
+import codecs
 import gzip
 import http.client
 import json
@@ -18,6 +19,10 @@ from grouparoo.event import Message, now_iso
 from grouparoo.version import USER_AGENT
 
 LONGEST_WAIT_S = 86_400.0
+
+# Every connection asks for this codec, which is imported when it is first asked for. Were that in our thread, and the process
+# forked meanwhile, the child would wait for the import's lock for ever (seen with Python 3.13).
+codecs.lookup("idna")
 
 
 class Answer(NamedTuple):
@@ -54,7 +59,7 @@ class Transport:
         except urllib.error.HTTPError as error:
             with error:
                 return _answer(error.code, error)
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # no line, no certificate, a proxy that is none: another attempt may find it mended
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             return Answer(0, f"no answer ({type(reason).__name__})")
 
