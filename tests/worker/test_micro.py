@@ -230,6 +230,22 @@ def test_what_was_decided_is_done_when_the_answer_comes(micro: MicroServer) -> N
     assert micro.get("/api/v1/events")["events"] == []
 
 
+def test_what_other_sdks_send_is_judged_like_anything_else(micro: MicroServer) -> None:
+    good = {"type": "track", "event": "Order Completed", "userId": "ann", "anonymousId": "phone", "messageId": "m1"}
+    large = {**good, "messageId": "m2", "properties": {"text": "x" * 40_000}}
+    nameless = {**good, "messageId": "m3", "event": ""}
+    assert micro.post("/v1/batch", {"batch": [good, large, nameless]}).status_code == 200
+    micro.post("/2/httpapi", {"api_key": "another-key", "events": [{"event_type": "click", "user_id": "ann"}]})
+
+    found = micro.get("/micro/events/m1")
+    assert (found["event"]["type"], found["state"]) == ("Order Completed", "stored")
+    assert [(bad["messageId"], bad["reason"]) for bad in micro.get("/micro/bad")["bad"]] == [
+        ("m2", "too_large"),
+        ("m3", "invalid"),
+    ]
+    assert [one["request"]["path"] for one in micro.get("/micro/bad")["refused"]] == ["/2/httpapi"]
+
+
 def test_properties_are_there_at_once(micro: MicroServer) -> None:
     source = micro.post("/api/v1/sources", {"name": "views", "eventType": "pageview"}).json()["source"]["guid"]
     micro.post("/api/v1/track", event("m1"))
