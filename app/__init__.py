@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import api, cli, health, logs, reporting, tracing
 from app.answers import forbid_sniffing, register_errors
 from app.auth import KeyCache, NoSessions, load_key
+from app.clients import routes as clients
 from app.config import ROOT, InvalidSettings, Settings
 from app.connections import request_client
 from app.ingest import calls
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(ingest.blueprint)
     calls.register(app, settings)
+    app.register_blueprint(clients.blueprint)
     metrics.register(app)
     if tracing.start(settings):
         app.wsgi_app = tracing.Traced(app.wsgi_app)  # type: ignore[method-assign]

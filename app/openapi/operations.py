@@ -33,6 +33,7 @@ class Operation:
 OPERATIONS: Mapping[str, Operation] = {
     "ingest.track": Operation("ingest", {202: answers.TrackAnswer}, (400, 413, 415), body="Event"),
     "ingest.batch": Operation("ingest", {202: answers.BatchAnswer}, (400, 413, 415), body="Batch"),
+    "clients.script": Operation("clients", {200: None}, (404,), content=("text/javascript",)),
     "health.live": Operation("health", {200: answers.Health}),
     "health.ready": Operation("health", {200: answers.Readiness, 503: answers.Readiness}),
     "metrics.show": Operation("health", {200: None}, content=("text/plain", "application/openmetrics-text")),
@@ -112,7 +113,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """By endpoint."""
 
-OPEN = ("health.live", "health.ready", "openapi.document", "openapi.page", "openapi.asset")
+OPEN = ("clients.script", "health.live", "health.ready", "openapi.document", "openapi.page", "openapi.asset")
 """Endpoints that need no key. /metrics needs none where METRICS_PUBLIC says so."""
 
 PERMISSIONS_INSIDE = {"ingest.track": ("events:write",), "ingest.batch": ("events:write",), "metrics.show": ("status:read",)}

@@ -1,0 +1,1 @@
+"""The JavaScript client, as pages load it."""

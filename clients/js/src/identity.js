@@ -1,0 +1,45 @@
+import { uuid } from "./uuid.js";
+
+const ANONYMOUS_ID = "grouparoo:anonymousId";
+const USER_ID = "grouparoo:userId";
+
+/** Identity: who uses this device, as every tab of it knows: an anonymousId from the start, a userId after `identify`. */
+export class Identity {
+  #store;
+
+  constructor(store) {
+    this.#store = store;
+  }
+
+  get anonymousId() {
+    if (!this.#store.get(ANONYMOUS_ID)) this.#store.set(ANONYMOUS_ID, uuid());
+    return this.#store.get(ANONYMOUS_ID);
+  }
+
+  get userId() {
+    return this.#store.get(USER_ID) ?? undefined;
+  }
+
+  /** Remember who signed in. That two of them had one device is for the service to sort out. */
+  identify(userId) {
+    this.#store.set(USER_ID, userId);
+  }
+
+  /** Forget the user; the next one begins with another anonymousId. */
+  reset() {
+    this.#store.remove(USER_ID);
+    this.#store.remove(ANONYMOUS_ID);
+  }
+
+  /**
+   * The ids of an event: what it names itself, and of the rest what is known here. An id that it names and that is not
+   * the one known here may be of somebody else: then nothing is added, for both on one event would say that they are one.
+   * `null` says that there is none.
+   */
+  idsOf({ anonymousId, userId }) {
+    const { anonymousId: own, userId: known } = this;
+    if (anonymousId === undefined && (userId == null || !known || String(userId) === known)) anonymousId = own;
+    if (userId === undefined && (anonymousId === null || anonymousId === own)) userId = known;
+    return { anonymousId, userId };
+  }
+}

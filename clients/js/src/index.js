@@ -1,0 +1,3 @@
+import { Client } from "./client.js";
+
+export default new Client();

@@ -1,0 +1,74 @@
+const PREFIX = "grouparoo:event:";
+
+/** The server's limit for one event, by default. */
+const MAX_EVENT_BYTES = 32 * 1024;
+
+/** Browsers let requests of up to 64 KiB outlive their page. The server takes more in a body, and more events than fit in here. */
+const MAX_BATCH_BYTES = 60 * 1024;
+
+/**
+ * Queue: the events that wait for an answer, each under a key of its own, so that tabs don't overwrite each other's.
+ * An entry is the API key, a blank, and the event as JSON; the keys sort as the events were added.
+ */
+export class Queue {
+  #store;
+  #max;
+  #added = 0;
+
+  constructor(store, max) {
+    this.#store = store;
+    this.#max = max;
+  }
+
+  get keys() {
+    return this.#store.keys(PREFIX);
+  }
+
+  /** Its key. Throws RangeError when the event is too large or too many wait, TypeError when it can't be written as JSON. */
+  add(apiKey, event) {
+    const text = JSON.stringify(event);
+    const size = bytesOf(text);
+    if (size > MAX_EVENT_BYTES) throw new RangeError(`it has ${size} bytes: send ${MAX_EVENT_BYTES} at the most`);
+    // The first look costs nothing, and is nearly always enough.
+    if (this.#store.size >= this.#max && this.keys.length >= this.#max) {
+      throw new RangeError(`${this.#max} events wait already: this one was not taken`);
+    }
+    const place = Date.now().toString(36) + (this.#added++ % 36 ** 3).toString(36).padStart(3, "0");
+    const key = `${PREFIX}${place}-${event.messageId}`;
+    this.#store.set(key, `${apiKey} ${text}`);
+    return key;
+  }
+
+  /** The first of these entries that fit in one body, all of one API key: {apiKey, keys, events}, the lists empty if there are none. */
+  take(most, keys = this.keys) {
+    const batch = { apiKey: undefined, keys: [], events: [] };
+    let room = MAX_BATCH_BYTES;
+    for (const key of keys) {
+      const entry = this.#read(key);
+      if (!entry || entry.apiKey !== (batch.apiKey ??= entry.apiKey)) continue;
+      room -= entry.size;
+      if (batch.keys.length && (room < 0 || batch.keys.length >= most)) break;
+      batch.keys.push(key);
+      batch.events.push(entry.event);
+    }
+    return batch;
+  }
+
+  remove(keys) {
+    for (const key of keys) this.#store.remove(key);
+  }
+
+  /** Nothing when another tab has just had it sent, or when somebody else wrote it. */
+  #read(key) {
+    const entry = this.#store.get(key) ?? "";
+    const blank = entry.indexOf(" ");
+    try {
+      return { apiKey: entry.slice(0, blank), event: JSON.parse(entry.slice(blank)), size: bytesOf(entry) };
+    } catch {
+      this.#store.remove(key);
+      return undefined;
+    }
+  }
+}
+
+const bytesOf = (text) => new TextEncoder().encode(text).length;

@@ -1,0 +1,2 @@
+/** Resolves after so many milliseconds. */
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
