@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from app.identity.rule import LINK
 from app.identity.store import IdentityStore, lock_identifiers, note_repoints, remember_claims
-from app.identity.view import Pair
+from app.identity.view import Pair, claims_table
 from backends.event import Event
+from backends.sql.rows import among
 
 LINKED = "context.linkedId"
 """In a link's data: its userId, which claims the anonymousId that equals it."""
@@ -22,15 +23,21 @@ def is_link(event: Event) -> bool:
 
 
 def remember_links(store: IdentityStore, events: Sequence[Event]) -> set[Pair]:
-    """Write down what these links claim, which are stored; return what is noted for re-pointing, (kind, value)."""
+    """Write down what these links claim, which are stored; return what is noted for re-pointing, (kind, value).
 
-    def remember(connection: sa.Connection) -> set[Pair]:
-        # A person who is deleted at this moment is waited for: nothing may be remembered of them.
-        known = {user for _, user in lock_identifiers(connection, {("user", str(event.user_id)) for event in events})}
-        claims = [(str(event.user_id), str(event.user_id), event.seen) for event in events if event.user_id in known]
-        remember_claims(connection, LINK, claims)
-        noted = {("anonymous", user) for user, _, _ in claims}
-        note_repoints(connection, noted)
-        return noted
+    What is known already costs no more than a look: an SDK may link with every visit.
+    """
+    return store.transact(lambda connection: _remember(connection, events)) if events else set()
 
-    return store.transact(remember) if events else set()
+
+def _remember(connection: sa.Connection, events: Sequence[Event]) -> set[Pair]:
+    told = {str(event.user_id): event.seen for event in sorted(events, key=lambda event: event.seen, reverse=True)}
+    here = sa.and_(claims_table.c.origin == LINK, among(connection.dialect.name, claims_table.c.anonymous_id, told))
+    before = {row.anonymous_id: row.seen for row in connection.execute(sa.select(claims_table).where(here))}
+    fresh = {user: seen for user, seen in told.items() if seen < before.get(user, "~")}
+    # A person who is deleted at this moment is waited for: nothing may be remembered of them.
+    known = [user for _, user in lock_identifiers(connection, {("user", user) for user in fresh})]
+    remember_claims(connection, LINK, [(user, user, fresh[user]) for user in known])
+    noted = {("anonymous", user) for user in known}
+    note_repoints(connection, noted)
+    return noted

@@ -37,6 +37,8 @@ class Acceptance:
     sent_ms: int | None = None
     expected: int = 1
     received_ms: int = field(default_factory=now_ms)
+    latency_ms: int = 0
+    """By so much a client's clock may seem to be off, and is not corrected."""
 
     def __post_init__(self) -> None:
         self.created_at: Timestamp = from_ms(self.received_ms)
@@ -117,7 +119,8 @@ def _occurred_at(valid: dict[str, Any], common: Acceptance, warnings: list[str])
     if told is None:
         return common.created_at
     sent = valid["sentAt"] if valid["sentAt"] is not None else common.sent_ms
-    corrected = told if sent is None or sent == UNREADABLE else told + common.received_ms - sent
+    off = 0 if sent is None or sent == UNREADABLE else common.received_ms - sent
+    corrected = told + off if abs(off) > common.latency_ms else told
     if told == UNREADABLE or not 0 <= corrected <= common.received_ms + DAY_MS:
         warnings.append("occurredAt was not taken: it can't be read, or lies before 1970 or more than a day ahead")
         return common.created_at

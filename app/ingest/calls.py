@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ from app.services import services
 from backends.event import MAX_ID_LENGTH, Event
 
 METHODS = "GET, POST, OPTIONS"
+LATENCY_MS = 2_000
+"""For so long a request may be under way. Less is no fault of the client's clock: then the app's times stay as they are."""
+
 ALL, NONE = "all", "none"
 
 
@@ -83,7 +87,8 @@ def _answer_call(speakers: Sequence[Speaker]) -> Response:
     listed = dialect.events(call)
     _check_number(len(listed))
     sent_at = dialect.sent_at(call)
-    common = common_of(key, moment(sent_at) if sent_at is not None else None, len(listed), call.received_ms)
+    sent_ms = moment(sent_at) if sent_at is not None else None
+    common = replace(common_of(key, sent_ms, len(listed)), received_ms=call.received_ms, latency_ms=LATENCY_MS)
     accepted, results = _take_each(dialect, call, listed, common)
     if accepted:
         append(accepted, key)
@@ -113,30 +118,34 @@ def _check_number(events: int) -> None:
 def _take_each(
     dialect: Dialect, call: Call, listed: Sequence[Any], common: Acceptance
 ) -> tuple[list[Event], list[Result]]:
+    """Each is taken or refused on its own; its size is that of what the SDK sent."""
+    take, settings = acceptor(), services().settings
+    is_large = call.size > settings.max_event_bytes
     accepted, results = [], []
-    is_large = call.size > services().settings.max_event_bytes
     for one in listed:
         try:
-            accepted.append(_take(dialect, call, one, common, is_large))
-            results.append(Result(one, None))
+            if is_large:
+                take.check_size(one)
+            raw = _converted(dialect, call, one)
+            event, _ = take.accept(raw, common, is_large=False)
         except Rejected as rejected:
             web_metrics().rejected(rejected.reason)
             results.append(Result(one, str(rejected)))
+            continue
+        told = raw.get("ipAddress")
+        address = kept_address(told, settings.ip_addresses) if isinstance(told, str) else None
+        accepted.append(event._replace(ip_address=address) if address else event)
+        results.append(Result(one, None))
     return accepted, results
 
 
-def _take(dialect: Dialect, call: Call, one: Any, common: Acceptance, is_large: bool) -> Event:
-    """The event; its size is that of what the SDK sent. Raises Rejected."""
-    take = acceptor()
-    if is_large:
-        take.check_size(one)
-    raw = dialect.convert(one, call) if isinstance(one, dict) else one
-    if isinstance(raw, dict):
-        raw["messageId"] = _message_id(raw.get("messageId"))
-    event, _ = take.accept(raw, common, is_large=False)
-    told = raw.get("ipAddress")
-    address = kept_address(told, services().settings.ip_addresses) if isinstance(told, str) else None
-    return event._replace(ip_address=address) if address else event
+def _converted(dialect: Dialect, call: Call, one: Any) -> Any:
+    """The event as ours; what is no object is left to the schema to refuse."""
+    if not isinstance(one, dict):
+        return one
+    raw = dialect.convert(one, call)
+    raw["messageId"] = _message_id(raw.get("messageId"))
+    return raw
 
 
 def _message_id(told: Any) -> Any:

@@ -4,6 +4,7 @@ In the data of `identify` and `group` events, everything that is no trait stands
 """
 
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import Any
 
 from marshmallow import ValidationError
@@ -20,18 +21,18 @@ MAX_TEXT = 1024
 
 def add_context(data: dict[str, Any], found: Mapping[str, Any], prefix: str = CONTEXT) -> None:
     """Put what was found into the data of an event; what stands there already stays."""
-    left = MAX_KEYS - sum(key.startswith(f"{CONTEXT}.") for key in data)
-    waiting = [(prefix, found, 0)]
+    left = MAX_KEYS - sum(map(_IS_CONTEXT, data))
+    waiting = [(f"{prefix}.", found, 0)]
     while waiting:
         above, level, depth = waiting.pop()
         for name, value in level.items():
-            key = f"{above}.{name}"
+            key = above + name
             if value is None or len(key) > MAX_ID_LENGTH or key in data:
                 continue
-            if isinstance(value, dict) and depth < MAX_LEVELS:
-                waiting.append((key, value, depth + 1))
+            if type(value) is dict and depth < MAX_LEVELS:
+                waiting.append((f"{key}.", value, depth + 1))
             elif left > 0:
-                data[key] = _short(value)
+                data[key] = value if type(value) is str and len(value) <= MAX_TEXT else _short(value)
                 left -= 1
 
 
@@ -39,7 +40,12 @@ def properties(found: Any) -> dict[str, Any]:
     """What an event's own properties are as data: without keys that no data has."""
     if not isinstance(found, dict):
         return {}
+    if "" not in found and max(map(len, found), default=0) <= MAX_ID_LENGTH:
+        return found.copy()
     return {key: value for key, value in found.items() if 0 < len(key) <= MAX_ID_LENGTH}
+
+
+_IS_CONTEXT = methodcaller("startswith", f"{CONTEXT}.")
 
 
 def _short(value: Any) -> Any:

@@ -8,7 +8,6 @@ from flask import current_app, request
 from app.auth import Key, forbidden
 from app.ingest.acceptance import Acceptance, Acceptor
 from app.ingest.addresses import kept_address
-from app.ingest.times import now_ms
 from app.metrics.routes import web_metrics
 from app.services import services
 from app.stream import BufferFull, RateLimited
@@ -23,11 +22,11 @@ def may_write(key: Key) -> bool:
     return may_identify
 
 
-def common_of(key: Key, sent_ms: int | None = None, expected: int = 1, received_ms: int | None = None) -> Acceptance:
+def common_of(key: Key, sent_ms: int | None = None, expected: int = 1) -> Acceptance:
     """What the events of this request have in common. Raises ApiError (403)."""
     may_identify = may_write(key)
     address = kept_address(request.remote_addr, services().settings.ip_addresses)
-    return Acceptance(key.guid, address, may_identify, sent_ms, expected, received_ms or now_ms())
+    return Acceptance(key.guid, address, may_identify, sent_ms, expected)
 
 
 def append(events: list[Event], key: Key) -> None:

@@ -62,18 +62,19 @@ class SegmentSpec(Dialect):
 
 
 def _data(kind: Any, event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Traits stand in `traits`, in `context.traits`, or in both."""
-    left_out = {"ip"}  # it is kept as the event's address, in the form that IP_ADDRESSES wants
-    if kind in TRAITS:
-        data = {**(properties(context.get("traits")) if kind == "identify" else {}), **properties(event.get("traits"))}
-        left_out |= {"traits"} if kind == "identify" else set()
-        add_context(data, properties(event.get("properties")), f"{CONTEXT}.properties")
+    """Traits stand in `traits`, in `context.traits`, or in both. The address is no data: IP_ADDRESSES has a say in it."""
+    about = {name: value for name, value in context.items() if name != "ip"}
+    if kind == "identify":
+        data = properties(about.pop("traits", None)) | properties(event.get("traits"))
     else:
-        data = properties(event.get("properties"))
+        data = properties(event.get("traits" if kind == "group" else "properties"))
     for name in ROOT_FIELDS.get(kind, ()) if isinstance(kind, str) else ():
         if event.get(name) is not None:
             data[name] = event[name]
-    add_context(data, {name: value for name, value in context.items() if name not in left_out})
+    if kind in TRAITS and event.get("properties"):
+        add_context(data, properties(event["properties"]), f"{CONTEXT}.properties")
+    if about:
+        add_context(data, about)
     return data
 
 

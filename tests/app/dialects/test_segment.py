@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -115,6 +116,13 @@ def test_the_clients_clock_is_corrected(sdk: Speaker, place: str) -> None:
     event = sdk.taken(sdk.client.post(BATCH if place == "envelope" else "/v1/t", json=body, headers=sdk.basic))
 
     assert event.created_at > event.occurred_at > "2026"
+
+
+def test_what_a_request_may_take_is_no_fault_of_a_clock(sdk: Speaker) -> None:
+    sent = datetime.now(UTC) - timedelta(seconds=1)
+    body = {"batch": [{"type": "track", "event": "e", "userId": "ann", "timestamp": MOMENT}], "sentAt": sent.isoformat()}
+
+    assert sdk.taken(sdk.client.post(BATCH, json=body, headers=sdk.basic)).occurred_at == MOMENT
 
 
 @pytest.mark.parametrize(
