@@ -8,10 +8,10 @@ from app.api.bodies import read_body
 from app.api.cursor import read_cursor, write_cursor
 from app.api.parameters import check_parameters, read_limit
 from app.api.property_bodies import NewSource, SourceChanges
+from app.api.reading import list_events
 from app.api.refusals import conflict, invalid_field, unknown
 from app.api.shapes import Json, app_shape, column_shape, event_shape, source_shape
 from app.auth import requires
-from app.identity import profiles
 from app.models import App, PropertyRule, Source, db, newest
 from app.properties import catalogue
 from app.properties.preview import columns_of
@@ -114,10 +114,8 @@ def delete_source(guid: str) -> Json:
 def preview_source(guid: str) -> Json:
     """The newest events of the source."""
     check_parameters(["limit"])
-    shared = services()
-    found = shared.backend.find(EventQuery(type=find_source(guid).event_type), read_limit())
-    places = profiles.present_guids(shared.identity, found)
-    return {"events": [event_shape(event, place) for event, place in zip(found, places, strict=True)]}
+    found, _ = list_events(EventQuery(type=find_source(guid).event_type), read_limit())
+    return {"events": [event_shape(*one) for one in found]}
 
 
 @routes.get("/sources/<guid>/columns")

@@ -9,6 +9,7 @@ from app.api.property_bodies import NewRule, RuleChanges, RulePreview
 from app.api.refusals import invalid_field, unknown
 from app.api.shapes import Json, rule_shape
 from app.auth import requires
+from app.identity import profiles
 from app.models import PropertyRule, db
 from app.properties import catalogue
 from app.properties.preview import values_of
@@ -46,7 +47,7 @@ def preview() -> Json:
     """What the rule would make of a few profiles. Nothing is written."""
     check_parameters([])
     body = read_body(RulePreview())
-    profile_guids = body.pop("profile_guids", None)
+    profile_guids = _present(body.pop("profile_guids", None))
     try:
         rule = catalogue.draft_rule(body)
     except catalogue.Refused as error:
@@ -90,3 +91,13 @@ def delete(guid: str) -> Json:
         raise unknown("property rule", guid)
     services().wake(BACKFILL)
     return {"propertyRule": {"guid": guid, "state": "deleted"}}
+
+
+def _present(guids: list[str] | None) -> list[str] | None:
+    """The profiles that these guids lead to. Raises ApiError (422) for one that was never a profile's."""
+    if guids is None:
+        return None
+    found = {guid: profiles.find(services().identity, guid) for guid in guids}
+    if missing := [guid for guid, profile in found.items() if profile is None]:
+        raise invalid_field("profileGuids", f"there is no profile {missing[0]!r}")
+    return [profile.guid for profile in found.values() if profile]

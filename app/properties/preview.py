@@ -17,6 +17,12 @@ PROFILES = 5
 ORDERED = (Operator.GREATER, Operator.LESS)
 """Operators for numbers and times; all others are for any text."""
 
+NARROW = (
+    *(PropertyType.INTEGER, PropertyType.FLOAT, PropertyType.BOOLEAN),
+    *(PropertyType.DATE, PropertyType.EMAIL, PropertyType.URL),
+)
+"""Types that a text shows, the narrowest first. Of a phone number it is hard to tell."""
+
 OF_NUMBERS = (Aggregation.SUM, Aggregation.AVERAGE)
 OF_ORDERED = (Aggregation.MIN, Aggregation.MAX, Aggregation.DIFF)
 
@@ -62,8 +68,8 @@ def _column(key: str, type: PropertyType) -> Column:
 
 
 def _type_of(values: Sequence[str]) -> PropertyType:
-    """The narrowest type that all of the values are of."""
-    for type in (PropertyType.INTEGER, PropertyType.FLOAT, PropertyType.BOOLEAN, PropertyType.EMAIL, PropertyType.URL):
-        if values and all(re.search(FORMS[type].pattern or "", value) for value in values):
+    """The narrowest type that most of the values are of: a rule leaves out the few that are of none."""
+    for type in NARROW:
+        if 2 * sum(bool(re.search(FORMS[type].pattern or "", value)) for value in values) > len(values):
             return type
     return PropertyType.STRING

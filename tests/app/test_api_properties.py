@@ -174,7 +174,32 @@ def test_a_rule_is_shown_before_it_is_made(app: Flask, reader: Reader) -> None:
 
     assert {one["profileGuid"]: one["value"] for one in shown} == {guids["ann"]: 500, guids["bob"]: None}
     assert of_bob == [{"profileGuid": guids["bob"], "value": None, "leftOut": 0}]
+    refused = reader.post("/property-rules/preview", {**body, "profileGuids": ["pro_none"]})
+    assert (refused.status_code, list(refused.json["error"]["details"])) == (422, ["profileGuids"])
+    reader.post(f"/profiles/{guids['ann']}/merge", {"from": guids["bob"]})
+    of_both = reader.post("/property-rules/preview", {**body, "profileGuids": [guids["bob"]]}).json["values"]
+    assert of_both == [{"profileGuid": guids["ann"], "value": 500, "leftOut": 0}]
     assert reader.json("/property-rules")["propertyRules"] == []
+
+
+def test_a_column_is_what_most_of_its_values_are(app: Flask, reader: Reader) -> None:
+    values = {"paid": ["12.5", "3", "free"], "day": ["2026-01-01", "2026-01-01T10:00:00Z", "x"], "mixed": ["1", "x", "y"]}
+    store(app, *(make_event(user_id="ann", data={key: these[n] for key, these in values.items()}) for n in range(3)))
+
+    columns = {column["key"]: column for column in reader.json(f"/sources/{source(reader)}/columns")["columns"]}
+
+    assert {key: columns[f"data.{key}"]["type"] for key in values} == {"paid": "float", "day": "date", "mixed": "string"}
+    assert "sum" in columns["data.paid"]["aggregations"]
+    assert "greater than" not in columns["data.day"]["operators"]  # which compares numbers there
+
+
+def test_a_source_shows_nothing_of_people_who_are_deleted(app: Flask, reader: Reader) -> None:
+    store(app, *visit("ann"), make_event(user_id="bob", data={"path": "/"}))
+    pages, ann = source(reader), reader.json("/profiles/by/userId/ann")["profile"]["guid"]
+
+    reader.delete(f"/profiles/{ann}")
+
+    assert [event["userId"] for event in reader.json(f"/sources/{pages}/preview")["events"]] == ["bob"]
 
 
 def test_a_source_shows_what_it_has(app: Flask, reader: Reader) -> None:
