@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import draining, requests, segments, whole
+from bench import draining, refreshing, requests, segments, whole
 from bench.places import POSTGRES_OPTIONS, Servers
 from bench.table import Row, print_table
 
@@ -13,7 +13,8 @@ from bench.table import Row, print_table
 def main() -> None:
     """Measure what is asked for (everything, by default) and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", help="requests, drain, size, latency, memory, segments; all, if none is named")
+    known = "requests, drain, size, refresh, heavy, latency, memory, segments; all, if none is named"
+    parser.add_argument("rows", nargs="*", help=known)
     parser.add_argument("--events", type=int, default=50_000, help="events in a round of the drain's rows")
     parser.add_argument("--large", action="store_true", help="10⁷ instead of 10⁶ events stored")
     options = parser.parse_args()
@@ -25,6 +26,8 @@ def main() -> None:
             "requests": lambda: requests.measure(servers.place(), Path(name)),
             "drain": lambda: draining.measure(servers, options.events),
             "size": lambda: draining.measure_size(servers, 10_000, stored),
+            "refresh": lambda: refreshing.measure(servers, options.events),
+            "heavy": lambda: refreshing.measure_heavy(servers),
             "latency": lambda: whole.measure_latency(servers.place()),
             "memory": lambda: whole.measure_memory(servers.place()),
             "segments": lambda: segments.measure(servers.place(), 100_000),

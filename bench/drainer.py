@@ -7,17 +7,17 @@ import sqlalchemy as sa
 
 from app import create_app
 from app.identity.store import repoints
-from app.models import db
+from app.models import Refresh, db
 from app.services import services
-from app.stream import DRAIN, REPOINT, SCAN
+from app.stream import DRAIN, REFRESH, REPOINT, SCAN
 from backends.sql.engine import reading
 from worker import jobs
 
-JOBS = {DRAIN: jobs.drain, SCAN: jobs.scan, REPOINT: jobs.repoint}
+JOBS = {DRAIN: jobs.drain, SCAN: jobs.scan, REPOINT: jobs.repoint, REFRESH: jobs.refresh}
 
 
 def main() -> None:
-    """The first argument names the job: drain, scan or repoint."""
+    """The first argument names the job: drain, scan, repoint or refresh."""
     job = sys.argv[1]
     app = create_app()
     jobs.set_up(app, f"bench-{sys.argv[2]}")
@@ -35,9 +35,10 @@ def is_waiting(job: str) -> bool:
     """Whether the job has something left to do."""
     if job == SCAN:
         return bool(services().backend.unassociated(1, 0))
-    if job == REPOINT:
+    if job in (REPOINT, REFRESH):
+        waiting = sa.exists().select_from(repoints) if job == REPOINT else sa.exists().where(Refresh.version > 0)
         with reading(db.engine) as connection:
-            return connection.execute(sa.select(sa.exists().select_from(repoints))).scalar_one()
+            return connection.execute(sa.select(waiting)).scalar_one()
     return services().stream.depth().entries > 0
 
 

@@ -76,14 +76,14 @@ def drain() -> None:
     """Store what waits in the stream."""
     with _doing(DRAIN) as bench:
         bench.drain.run()
-        _wake_refresh(bench)
+        _wake_others(bench)
 
 
 def scan() -> None:
     """Associate the rows that others inserted."""
     with _doing(SCAN) as bench:
         bench.scan.run()
-        _wake_refresh(bench)
+        _wake_others(bench)
 
 
 def repoint() -> None:
@@ -92,7 +92,7 @@ def repoint() -> None:
         turn = Turn(services().stream)
         while turn:
             if not bench.pipeline.repoint(REPOINT_CHUNK):
-                _wake_refresh(bench)
+                _wake_others(bench)
                 return
         turn.give_to(DRAIN, REPOINT)
 
@@ -186,9 +186,9 @@ def wake_sweep() -> None:
     services().stream.wake(SWEEP)
 
 
-def _wake_refresh(bench: Workbench) -> None:
-    if bench.pipeline.has_marked():
-        services().stream.wake(REFRESH)
+def _wake_others(bench: Workbench) -> None:
+    for job in sorted(bench.pipeline.follow_ups(), reverse=True):  # what waits for a refresh are people
+        services().stream.wake(job)
 
 
 @contextmanager

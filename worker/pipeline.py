@@ -12,6 +12,8 @@ from app.identity.view import Pair
 from app.live import Announcer
 from app.metrics.meter import Meter, Stopwatch
 from app.properties.marks import mark_places, places_of
+from app.properties.traits import PREFIXES, Traits
+from app.stream import BACKFILL, REFRESH
 from backends.base import Association, EventBackend, EventQuery
 from backends.event import Event
 
@@ -37,7 +39,8 @@ class Pipeline:
         self.meter = meter or Meter()
         self.announcer = announcer
         self.repointer = Repointer(store, backend, placeholders)
-        self._has_marked = False
+        self.traits = Traits(store)
+        self._follow_ups: set[str] = set()
 
     def store_events(self, events: Sequence[Event]) -> list[Pair]:
         """Store accepted events on the profiles of whom they are about; return what is noted for `settle`.
@@ -53,6 +56,7 @@ class Pipeline:
         with self.meter.step("verify"):
             noted = self.verify(assigned, new)
         with self.meter.step("mark"):
+            self.learn(assigned.events)
             self.mark(assigned.events)
         log.info("stored events", extra={"events": len(events), "new": len(new), "seconds": stopwatch.seconds()})
         self.meter.add("stored", len(new))
@@ -71,6 +75,8 @@ class Pipeline:
         log.info("associated rows from outside", extra={"rows": len(associated)})
         self.meter.add("scanned", len(associated))
         noted = self.verify(assigned, kept)
+        traits = [event.guid for event in assigned.events if event.type in PREFIXES]
+        self.learn(self.backend.find(EventQuery(guids=traits), len(traits)) if traits else [])
         self.mark(assigned.events)
         self._announce(lambda: self.backend.find(EventQuery(guids=list(associated)), len(associated)) if associated else [])
         return noted
@@ -112,15 +118,21 @@ class Pipeline:
         there = [event if event.guid in stored else self.backend.find_by_guid(event.guid) for event in links]
         return remember_links(self.store, [event for event in there if event and is_link(event)])
 
+    def learn(self, events: Sequence[Event]) -> None:
+        """Step 4, before marking: traits that nobody has seen yet become rules."""
+        if self.traits.discover(events):
+            self._follow_ups.add(BACKFILL)
+
     def mark(self, events: Sequence[Event]) -> None:
         """Step 4: the properties of these events' profiles are to be computed again."""
         places = places_of(events)
-        self._has_marked |= self.store.transact(lambda connection: mark_places(connection, places))
+        if self.store.transact(lambda connection: mark_places(connection, places)):
+            self._follow_ups.add(REFRESH)
 
-    def has_marked(self) -> bool:
-        """Whether there are properties to compute again, since this was asked last."""
-        marked, self._has_marked = self._has_marked, False
-        return marked
+    def follow_ups(self) -> set[str]:
+        """The jobs that have something to do now, since this was asked last."""
+        wanted, self._follow_ups = self._follow_ups, set()
+        return wanted
 
     def settle(self, noted: Collection[Pair]) -> bool:
         """Step 3, correcting: what was noted is worked off; returns whether something is left for the job."""
@@ -135,4 +147,4 @@ class Pipeline:
             if moved := self.repointer.moved - before:
                 log.info("re-pointed events", extra={"events": moved})
                 self.meter.add("repointed", moved)
-                self._has_marked = True
+                self._follow_ups.add(REFRESH)

@@ -3,6 +3,7 @@
 from marshmallow import RAISE, Schema, fields, validate
 
 from app.models import EVENTS_APP
+from app.properties.catalogue import KEY
 from app.properties.types import PropertyType
 from backends.aggregation import Aggregation, Operator
 from backends.event import MAX_ID_LENGTH
@@ -14,7 +15,7 @@ MOST_PROFILES = 20
 _COLUMN = r"^(occurredAt|ipAddress|type|userId|data\.[^\0]{1,191})\Z"
 _IS_NAME = validate.Length(1, MAX_ID_LENGTH, error="a name of this length can't be taken: send {min} to {max} characters")
 _IS_KEY = validate.Regexp(
-    r"^[^\0/\s]{1,191}\Z", error="{input!r} can't be a key: send 1 to 191 characters, no blanks and no slashes"
+    KEY, error="{input!r} can't be a key: send 1 to 191 characters, no blanks and no slashes"
 )
 _IS_TYPE = validate.OneOf([one.value for one in PropertyType], error="there is no type {input!r}; there are {choices}")
 _IS_COLUMN = validate.Regexp(

@@ -4,7 +4,7 @@ from app.models.base import begin_writing, db, newest
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
-from app.models.properties import EVENTS_APP, App, Property, PropertyRule, Refresh, Source
+from app.models.properties import EVENTS_APP, App, Property, PropertyRule, Refresh, Source, Trait
 
 __all__ = [
     "EVENTS_APP",
@@ -22,6 +22,7 @@ __all__ = [
     "Repoint",
     "Source",
     "Suppression",
+    "Trait",
     "begin_writing",
     "db",
     "newest",

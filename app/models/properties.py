@@ -81,6 +81,17 @@ class PropertyRule(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     updated_at: Mapped[str] = mapped_column(Moment)
 
 
+class Trait(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
+    """A data key of `identify`, or `group`, events that was seen. A rule was made of it then, or somebody had one: once, so
+    that a rule that is deleted does not come back with the next event."""
+
+    __tablename__ = "traits"
+
+    event_type: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[str] = mapped_column(Moment)
+
+
 class Property(db.Model):  # type: ignore[name-defined, misc]  # as ApiKey
     """The value of a rule on a profile, as JSON and in columns to look for it by.
 

@@ -13,6 +13,9 @@ from backends.event import new_guid, now
 OWN_KEYS = ("guid", "userId", "anonymousId")
 """What profiles are found by anyway."""
 
+KEY = r"^[^\0/\s]{1,191}\Z"
+"""What a property may be called, so that it can stand in a path."""
+
 USER, TRAIT = "user", "trait"
 """Who made a rule: a person, or the data of an identify event."""
 
@@ -90,11 +93,12 @@ def delete_source(guid: str) -> bool:
     return True
 
 
-def create_rule(values: Mapping[str, Any], origin: str = USER) -> PropertyRule:
-    """A rule; `values` as `drafted` takes them. Raises Refused."""
+def create_rule(values: Mapping[str, Any]) -> PropertyRule:
+    """A rule; `values` as `draft_rule` takes them. One that a trait made gives way to it. Raises Refused."""
 
     def write() -> PropertyRule:
-        row, source = _drafted(values, origin)
+        _remove_trait(values["key"])
+        row, source = _drafted(values)
         check(rule_of(row, source))
         db.session.add(row)
         return row
@@ -109,6 +113,8 @@ def change_rule(guid: str, changes: Mapping[str, Any]) -> PropertyRule | None:
         row = db.session.get(PropertyRule, guid, with_for_update=True)
         if row is None:
             return None
+        if changes.get("key", row.key) != row.key:
+            _remove_trait(changes["key"])
         _set(row, changes)
         source = _source(row.source_guid)
         check(rule_of(row, source))
@@ -132,7 +138,7 @@ def delete_rule(guid: str) -> bool:
 def draft_rule(values: Mapping[str, Any]) -> EventRule:
     """The rule as it would be: key, type, is_unique, is_array, source_guid, column, aggregation, window_days, filters
     ([{key, op, match}]). Nothing is written. Raises Refused."""
-    row, source = _drafted(values, USER)
+    row, source = _drafted(values)
     rule = rule_of(row, source)
     check(rule)
     return rule
@@ -140,16 +146,26 @@ def draft_rule(values: Mapping[str, Any]) -> EventRule:
 
 def check(rule: EventRule) -> None:
     """Raises Refused if the rule makes no sense."""
-    own = (*OWN_KEYS, current_app.extensions["grouparoo"].settings.user_id_property)
-    if rule.key in own:
+    if rule.key in own_keys():
         raise Refused("key", f"{rule.key!r} is what profiles are known by anyway: choose another one")
     if problem := problem_of(rule):
         raise Refused(*problem)
 
 
-def _drafted(values: Mapping[str, Any], origin: str) -> tuple[PropertyRule, Source]:
+def own_keys() -> tuple[str, ...]:
+    """What no property can be called, for profiles are known by it anyway."""
+    return (*OWN_KEYS, current_app.extensions["grouparoo"].settings.user_id_property)
+
+
+def _remove_trait(key: str) -> None:
+    """What people make takes the place of what was made by itself."""
+    made = sa.delete(PropertyRule).where(PropertyRule.key == key, PropertyRule.origin == TRAIT)
+    db.session.execute(made, execution_options={"synchronize_session": False})
+
+
+def _drafted(values: Mapping[str, Any]) -> tuple[PropertyRule, Source]:
     source = _source(values["source_guid"])
-    row = PropertyRule(guid=new_guid("rul"), source_guid=source.guid, origin=origin, version=1, options={})
+    row = PropertyRule(guid=new_guid("rul"), source_guid=source.guid, origin=USER, version=1, options={})
     row.is_unique = row.is_array = False
     row.filters = []
     _set(row, values)
