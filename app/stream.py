@@ -25,6 +25,8 @@ REFRESH, BACKFILL, SWEEP = "refresh", "backfill", "sweep"
 ENTRY_EVENTS = 500
 MEMORY_SHARE = 0.7
 JOB_TIMEOUT_S = 20
+LONG_JOB_TIMEOUT_S = 28
+"""Of those that may begin with a last long question when their turn of five seconds ends; shorter than their leases."""
 TEND_S = 15
 
 # A rate limit's window begins with the first use, and ends by itself.
@@ -226,7 +228,7 @@ class EventStream:
                 description=job,
                 result_ttl=0,
                 failure_ttl=86_400,
-                timeout=JOB_TIMEOUT_S,
+                timeout=LONG_JOB_TIMEOUT_S if job in (REFRESH, BACKFILL) else JOB_TIMEOUT_S,
             )
         except redis.RedisError:
             # What it is about is safe already. The flag ends by itself, and the schedule wakes every job too.

@@ -1,6 +1,6 @@
 """Backfill: a rule that is new, or changed, is computed for everybody; what leaves a moving window is noticed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from app.properties.rules import EventRule
@@ -20,6 +20,7 @@ class Backfiller:
     def __init__(self, store: PropertyStore, refresher: Refresher) -> None:
         self.store = store
         self.refresher = refresher
+        self._at_once = CHUNK
 
     def work_off(self) -> bool:
         """Do one chunk; return whether there was one."""
@@ -28,11 +29,22 @@ class Backfiller:
         if (found := self.store.next_backfill()) is None:
             return False
         rule, behind = found
-        profiles = self.store.homes(CHUNK, behind)
-        if profiles:
-            self.store.write([self.refresher.compute(rule, profiles, is_certain=False)])
-        self.store.note_backfill(rule, profiles, is_done=len(profiles) < CHUNK)
+        profiles = self.store.homes(self._at_once, behind)
+        if profiles and not self._write(rule, profiles):
+            return True
+        self.store.note_backfill(rule, behind, profiles, is_done=len(profiles) < self._at_once)
+        self._at_once = min(CHUNK, self._at_once * 2)
         return True
+
+    def _write(self, rule: EventRule, profiles: Sequence[str]) -> bool:
+        """Compute the rule for a chunk; False if it takes too long, so that it shall be done in smaller ones. Whoever takes
+        too long alone is left to the refresh, that nobody has to wait for them."""
+        if self.refresher.write(rule, profiles, self.store.clock(), is_certain=False):
+            return True
+        if len(profiles) == 1:
+            self.store.mark(rule.source_guid, profiles)
+        self._at_once = max(1, len(profiles) // 4)
+        return len(profiles) == 1
 
 
 def sweep(store: PropertyStore, backend: EventBackend, may_go_on: Callable[[], bool]) -> bool:

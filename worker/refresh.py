@@ -1,16 +1,20 @@
 """Refresh: computes the properties of the profiles whose events changed, a rule at a time for some hundred profiles."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from app.properties.marks import ANY, after
 from app.properties.rules import EventRule
-from app.properties.store import PropertyStore, Refreshing
+from app.properties.store import PropertyStore, Refreshing, Wait
 from app.properties.values import Computed
 from backends.aggregation import Aggregation, Measure
-from backends.base import EventBackend
-from backends.event import Timestamp, timestamp
+from backends.base import EventBackend, EventQuery
+from backends.errors import BackendUnavailable
+from backends.event import Timestamp
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
 SLOW_S = 0.3
@@ -38,50 +42,78 @@ class Refresher:
         Fewer at a time while they take long. At least one rule is computed, so that there is an end to it.
         """
         taken = self.store.take(self._at_once)
-        groups: dict[tuple[str, str], list[Refreshing]] = {}
-        for one in taken:
-            groups.setdefault((one.source_guid, one.reached), []).append(one)
-        for (source, reached), some in sorted(groups.items()):
-            if source == ANY:
+        groups = _groups(taken)
+        for place, some in enumerate(groups):
+            if place and not may_go_on():
+                self.store.release([one for group in groups[place:] for one in group])
+                break
+            if some[0].source_guid == ANY:
                 self.store.spread(some, self.store.sources())
             else:
-                self._refresh(source, reached, some, may_go_on)
+                self._refresh(some, may_go_on)
         return bool(taken)
 
-    def _refresh(self, source: str, reached: str, some: Sequence[Refreshing], may_go_on: Callable[[], bool]) -> None:
-        """Compute the rules of the source behind `reached`, as far as we come."""
+    def _refresh(self, some: Sequence[Refreshing], may_go_on: Callable[[], bool]) -> None:
+        """Compute the rules of the source behind those that they reached, as far as we come."""
+        source, reached = some[0].source_guid, some[0].reached
         profiles = [one.profile_guid for one in some]
-        began = time.perf_counter()
+        began, clock = time.perf_counter(), self.store.clock()
         rules = [rule for rule in self.store.rules([source]) if rule.guid > reached]
         for rule in rules:
-            self.store.write([self.compute(rule, profiles)])
-            if rule is not rules[-1] and not may_go_on():
-                self.store.pause(some, rule.guid, self._costs_ms(rules, profiles, time.perf_counter() - began))
-                return
+            is_computed = self.write(rule, profiles, clock)
+            if not is_computed and len(some) > 1:
+                self._at_once = max(1, len(some) // 4)
+                return self.store.pause(some, reached, {})
+            reached = rule.guid
+            if not is_computed or (rule is not rules[-1] and not may_go_on()):
+                costs = self._costs_ms(rules, profiles, time.perf_counter() - began)
+                return self.store.pause(some, reached, costs, is_whole=is_computed)
         seconds = time.perf_counter() - began
-        self._at_once = max(1, self._at_once // 4) if seconds > SLOW_S else min(MOST_AT_ONCE, self._at_once * 2)
+        is_slow = seconds > SLOW_S and len(some) > 1
+        self._at_once = max(1, self._at_once // 4) if is_slow else min(MOST_AT_ONCE, self._at_once * 2)
         costs = self._costs_ms(rules, profiles, seconds)
-        whole = {one.profile_guid: one.cost_ms + costs.get(one.profile_guid, 0) for one in some}
+        whole = {one.profile_guid: one.spent_ms + costs.get(one.profile_guid, 0) for one in some}
         self.store.finish(some, {guid: _wait(cost) for guid, cost in whole.items() if cost > HEAVY_MS})
         self.refreshed += len(some)
 
-    def compute(self, rule: EventRule, profiles: Sequence[str], is_certain: bool = True) -> Computed:
-        """One rule of some profiles."""
-        moment = datetime.now(UTC)
-        found = self.backend.aggregate(rule.measure(moment), profiles)
-        values = {guid: (rule.value(one), one.left_out) for guid, one in found.items()}
-        return Computed(rule, profiles, values, timestamp(moment), is_certain)
+    def write(self, rule: EventRule, profiles: Sequence[str], began: Timestamp, is_certain: bool = True) -> bool:
+        """Compute and write one rule of some profiles, `began` being what the store's clock said before.
+
+        False if that takes the backend too long. Raises BackendUnavailable if it is away.
+        """
+        try:
+            found = self.backend.aggregate(rule.measure(datetime.now(UTC)), profiles)
+            values = {guid: (rule.value(one), one.left_out) for guid, one in found.items()}
+            self.store.write([Computed(rule, profiles, values, began, is_certain)])
+        except BackendUnavailable as error:
+            self.backend.ping()
+            log.warning("a rule takes too long: %s", error, extra={"rule": rule.guid, "profiles": len(profiles)})
+            return False
+        return True
 
     def _costs_ms(self, rules: Sequence[EventRule], profiles: Sequence[str], seconds: float) -> Mapping[str, int]:
         """What each profile cost of these seconds, by how many events it has; nothing if together they cost little."""
         spent = round(seconds * 1000)
         if spent <= HEAVY_MS or not rules:
             return {}
-        found = self.backend.aggregate(Measure(rules[0].event_type, "type", Aggregation.COUNT), profiles)
+        type = rules[0].event_type
+        if len(profiles) == 1:
+            is_long = self.backend.count(EventQuery(type=type, profile_guid=profiles[0]), at_most=LONG) >= LONG
+            return {profiles[0]: spent} if is_long else {}
+        found = self.backend.aggregate(Measure(type, "type", Aggregation.COUNT), profiles)
         counts = {guid: one.value for guid, one in found.items() if isinstance(one.value, int)}
         total = sum(counts.values()) or 1
         return {guid: spent * count // total for guid, count in counts.items() if count >= LONG}
 
 
-def _wait(cost_ms: int) -> Timestamp:
-    return after(cost_ms / 1000 / SHARE)
+def _groups(taken: Sequence[Refreshing]) -> list[list[Refreshing]]:
+    """Who has the same rules to be computed; but alone who cost much the last time, so that nobody has to wait with them."""
+    groups: dict[tuple[str, str, str], list[Refreshing]] = {}
+    for one in taken:
+        alone = one.profile_guid if one.cost_ms > HEAVY_MS else ""
+        groups.setdefault((alone, one.source_guid, one.reached), []).append(one)
+    return [some for _, some in sorted(groups.items())]
+
+
+def _wait(cost_ms: int) -> Wait:
+    return cost_ms, after(cost_ms / 1000 / SHARE)

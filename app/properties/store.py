@@ -14,11 +14,16 @@ from app.properties.rules import EventRule, rule_of
 from app.properties.values import Computed, properties, write_values
 from backends.event import Timestamp, now
 from backends.sql.changing import change
+from backends.sql.expressions import canonical_moment, moment_now
 from backends.sql.rows import among, rows
 from backends.sql.walks import distinct
 
 LEASE_S = 30
 """For so long a refresh is one worker's; longer than a job may take."""
+
+
+Wait = tuple[int, Timestamp]
+"""What a profile cost, in ms, and when it comes again at the earliest."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,18 @@ class Refreshing:
     begun: int | None
     reached: str
     cost_ms: int
+    """What it took since `begun`; what it took the last time, if it is not begun."""
+    taken_until: Timestamp
 
     @property
     def began_at(self) -> int:
         """The version at which the computation began that this goes on with."""
         return self.version if self.begun is None else self.begun
+
+    @property
+    def spent_ms(self) -> int:
+        """What the computation took so far."""
+        return 0 if self.begun is None else self.cost_ms
 
 
 class PropertyStore:
@@ -59,14 +71,14 @@ class PropertyStore:
     def take(self, limit: int) -> list[Refreshing]:
         """Up to `limit` refreshes that are due, the oldest first, for LEASE_S."""
         is_free = sa.or_(refreshes.c.taken_until.is_(None), refreshes.c.taken_until < now())
-        columns = [refreshes.c[name] for name in Refreshing.__dataclass_fields__]
+        columns = [refreshes.c[name] for name in Refreshing.__dataclass_fields__ if name != "taken_until"]
         due = sa.select(*columns).where(refreshes.c.due_at <= now(), refreshes.c.version > 0, is_free)
         chosen = due.order_by(refreshes.c.due_at).limit(limit)
         until = after(LEASE_S)
 
         def take(connection: sa.Connection) -> list[Refreshing]:
             found = change(connection, refreshes, chosen, lambda _: {"taken_until": until}, columns, skip_locked=True)
-            return [Refreshing(**row._asdict()) for row in found]
+            return [Refreshing(**row._asdict(), taken_until=until) for row in found]
 
         return self.identity.transact(take)
 
@@ -80,13 +92,27 @@ class PropertyStore:
 
         self.identity.transact(spread)
 
-    def finish(self, taken: Sequence[Refreshing], waits: Mapping[str, Timestamp]) -> None:
-        """These are done as of the version at which they began; the profiles of `waits` come again then at the earliest."""
+    def clock(self) -> Timestamp:
+        """The database's time: by it is told which of two computations began later, for workers' clocks differ."""
+        with self.identity.reading() as connection:
+            return str(connection.scalar(sa.select(canonical_moment(moment_now()))))
+
+    def finish(self, taken: Sequence[Refreshing], waits: Mapping[str, Wait]) -> None:
+        """These are done as of the version at which they began; the profiles of `waits` cost so much that they wait."""
         self.identity.transact(lambda connection: _finish(connection, taken, waits))
 
-    def pause(self, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int]) -> None:
-        """Of these the rules up to `reached` are computed; somebody goes on with them soon."""
-        self.identity.transact(lambda connection: _pause(connection, taken, reached, costs_ms))
+    def pause(
+        self, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int], is_whole: bool = True
+    ) -> None:
+        """Of these the rules up to `reached` are computed, but for one unless `is_whole`: then they all come once more.
+        Somebody goes on with them soon."""
+        self.identity.transact(lambda connection: _pause(connection, taken, reached, costs_ms, is_whole))
+
+    def release(self, taken: Sequence[Refreshing]) -> None:
+        """These wait as they did before."""
+        if taken:
+            free = sa.update(refreshes).values(taken_until=None)
+            self.identity.transact(lambda connection: connection.execute(free.where(_is_one_of(connection, taken))))
 
     def write(self, computed: Sequence[Computed]) -> None:
         """Write what was computed (`values.write_values`)."""
@@ -107,9 +133,13 @@ class PropertyStore:
             found = [rule for rule in self._rules(connection, rules_table.c.guid == row.guid)] if row else []
             return (found[0], row.backfilled_to) if row and found else None
 
-    def note_backfill(self, rule: EventRule, profiles: Sequence[str], is_done: bool) -> None:
-        """The rule is computed for these profiles, the next ones; with `is_done` they were the last."""
-        here = sa.and_(rules_table.c.guid == rule.guid, rules_table.c.version == rule.version)
+    def note_backfill(self, rule: EventRule, behind: str, profiles: Sequence[str], is_done: bool) -> None:
+        """The rule is computed for these profiles, the next ones behind `behind`; with `is_done` they were the last.
+
+        Who comes second with them changes nothing: they are counted once, and nobody is sent back.
+        """
+        is_next = sa.and_(rules_table.c.backfilled_to == behind, rules_table.c.backfilled_at.is_(None))
+        here = sa.and_(rules_table.c.guid == rule.guid, rules_table.c.version == rule.version, is_next)
         changes: dict[str, Any] = {"backfilled_profiles": rules_table.c.backfilled_profiles + len(profiles)}
         changes |= {"backfilled_to": profiles[-1]} if profiles else {}
         changes |= {"backfilled_at": now()} if is_done else {}
@@ -140,28 +170,33 @@ class PropertyStore:
 _is_of_events = sa.and_(sources.c.guid == rules_table.c.source_guid, sources.c.event_type.is_not(None))
 
 
-def _finish(connection: sa.Connection, taken: Sequence[Refreshing], waits: Mapping[str, Timestamp]) -> None:
+def _finish(connection: sa.Connection, taken: Sequence[Refreshing], waits: Mapping[str, Wait]) -> None:
+    again = {"taken_until": None, "begun": None, "reached": ""}
     done = [one for one in taken if one.profile_guid not in waits]
     if done:
         connection.execute(sa.delete(refreshes).where(_is_one_of(connection, done, is_unchanged=True)))
-        again = {"taken_until": None, "begun": None, "reached": "", "cost_ms": 0}
-        connection.execute(sa.update(refreshes).where(_is_one_of(connection, done)).values(again))
+        connection.execute(sa.update(refreshes).where(_is_one_of(connection, done)).values(again | {"cost_ms": 0}))
     for one in taken:
         if one.profile_guid in waits:
-            here = _is_one_of(connection, [one])
+            cost_ms, due_at = waits[one.profile_guid]
             version = sa.case((refreshes.c.version == one.began_at, 0), else_=refreshes.c.version)
-            again = {"taken_until": None, "begun": None, "reached": "", "cost_ms": 0, "due_at": waits[one.profile_guid]}
-            connection.execute(sa.update(refreshes).where(here).values(version=version, **again))
+            values = again | {"version": version, "cost_ms": cost_ms, "due_at": due_at}
+            connection.execute(sa.update(refreshes).where(_is_one_of(connection, [one])).values(values))
 
 
-def _pause(connection: sa.Connection, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int]) -> None:
+def _pause(
+    connection: sa.Connection, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int], is_whole: bool
+) -> None:
     for one in taken:
-        cost = one.cost_ms + costs_ms.get(one.profile_guid, 0)
-        values = {"taken_until": None, "begun": one.began_at, "reached": reached, "cost_ms": cost}
+        cost = one.spent_ms + costs_ms.get(one.profile_guid, 0)
+        values: dict[str, Any] = {"taken_until": None, "begun": one.began_at, "reached": reached, "cost_ms": cost}
+        values |= {} if is_whole else {"version": refreshes.c.version + 1}
         connection.execute(sa.update(refreshes).where(_is_one_of(connection, [one])).values(values))
 
 
 def _is_one_of(connection: sa.Connection, some: Sequence[Refreshing], is_unchanged: bool = False) -> sa.ColumnElement[bool]:
+    """Of those that were taken at once, those that are ours still: who slept longer than the lease may not touch what is
+    another's, or waits anew, by now."""
     names = ["profile_guid", "source_guid", *(["version"] if is_unchanged else [])]
     records = sorted((one.profile_guid, one.source_guid, str(one.began_at))[: len(names)] for one in some)
     one = rows(connection.dialect.name, "one", names, records)
@@ -169,7 +204,7 @@ def _is_one_of(connection: sa.Connection, some: Sequence[Refreshing], is_unchang
     if is_unchanged:
         same.append(refreshes.c.version == sa.cast(one.c.version, sa.Integer))
     theirs = among(connection.dialect.name, refreshes.c.profile_guid, {one.profile_guid for one in some})
-    return sa.and_(theirs, sa.exists().where(*same))
+    return sa.and_(theirs, refreshes.c.taken_until == some[0].taken_until, sa.exists().where(*same))
 
 
 def _clear_orphans(connection: sa.Connection, limit: int) -> int:

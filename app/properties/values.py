@@ -78,12 +78,19 @@ def _write_rule(connection: sa.Connection, computed: Computed, homes: Collection
         own = dialect_of(connection)
         connection.execute(own.upsert(properties, ["profile_guid", "rule_guid"], None, _newer(names)), records)
     if emptied := [guid for guid in values if guid not in kept]:
-        here = among(connection.dialect.name, properties.c.profile_guid, emptied)
-        is_older = sa.and_(properties.c.rule_guid == rule.guid, properties.c.computed_at <= computed.began)
-        connection.execute(sa.delete(properties).where(here, is_older))
+        _empty(connection, computed, emptied)
     if rule.is_unique and values:
         rivals = among(connection.dialect.name, properties.c.conflict, sorted(values))
         _wake_rivals(connection, sa.and_(properties.c.rule_guid == rule.guid, rivals))
+
+
+def _empty(connection: sa.Connection, computed: Computed, profile_guids: Sequence[str]) -> None:
+    """These have no value, if they had one: the row stays, for a slower computation must not bring it back."""
+    nothing = {**_record(computed, "", *NOTHING, {})}
+    del nothing["profile_guid"]
+    here = among(connection.dialect.name, properties.c.profile_guid, profile_guids)
+    is_older = sa.and_(properties.c.rule_guid == computed.rule.guid, properties.c.computed_at <= computed.began)
+    connection.execute(sa.update(properties).where(here, is_older).values(nothing))
 
 
 def _newer(names: Sequence[str]) -> Callable[[Any], dict[str, Any]]:

@@ -157,29 +157,27 @@ def _read_values(found: Found, measure: Measure) -> Aggregates:
             yield profile, Aggregate(sorted(row[1] for row in newest), left_out)
 
 
-def _ranked(measured: sa.Subquery) -> sa.Subquery:
-    """Each event's place among its profile's, counted from the newest and from the oldest; what can't be read comes last."""
+def _ranked(measured: sa.Subquery, *ends: str) -> sa.Subquery:
+    """Each event's place among its profile's, counted from these ends, "newest" or "oldest"; what can't be read comes last.
+    Counting from both costs a second sort."""
     order = (measured.c.occurred_at, measured.c.created_at, measured.c.guid)
     unread = sa.case((measured.c.value.is_(None), 1), else_=0)
     whose = measured.c.profile_guid
-    newest_first = [unread, *(column.desc() for column in order)]
-    return sa.select(
-        measured.c.profile_guid,
-        measured.c.value,
-        sa.func.row_number().over(partition_by=whose, order_by=newest_first).label("from_newest"),
-        sa.func.row_number().over(partition_by=whose, order_by=[unread, *order]).label("from_oldest"),
-        sa.func.sum(unread).over(partition_by=whose).label("left_out"),
-    ).subquery("ranked")
+    orders = {"newest": [unread, *(column.desc() for column in order)], "oldest": [unread, *order]}
+    places = [sa.func.row_number().over(partition_by=whose, order_by=orders[end]).label(end) for end in ends]
+    left_out = sa.func.sum(unread).over(partition_by=whose).label("left_out")
+    return sa.select(measured.c.profile_guid, measured.c.value, *places, left_out).subquery("ranked")
 
 
 def _ordered(measured: sa.Subquery, measure: Measure) -> Select[Any]:
     """The values at one end, or all of them, oldest first."""
-    ranked = _ranked(measured)
-    place = ranked.c.from_oldest if measure.aggregation is Aggregation.LEAST_RECENT else ranked.c.from_newest
+    end = "oldest" if measure.aggregation is Aggregation.LEAST_RECENT else "newest"
+    ranked = _ranked(measured, end)
+    place = ranked.c[end]
     wanted = place == 1
     if measure.aggregation is Aggregation.ALL:
         wanted = sa.or_(wanted, sa.and_(place <= MAX_VALUES, ranked.c.value.is_not(None)))
-    return sa.select(ranked).where(wanted).order_by(ranked.c.profile_guid, ranked.c.from_newest.desc())
+    return sa.select(ranked).where(wanted).order_by(ranked.c.profile_guid, place.desc())
 
 
 def _read_ordered(found: Found, measure: Measure) -> Aggregates:
@@ -195,12 +193,11 @@ def _read_ordered(found: Found, measure: Measure) -> Aggregates:
 
 def _ends(measured: sa.Subquery) -> Select[Any]:
     """The oldest and the newest value."""
-    ranked = _ranked(measured)
-    first, last = (
-        sa.func.max(sa.case((place == 1, ranked.c.value))) for place in (ranked.c.from_oldest, ranked.c.from_newest)
-    )
+    ranked = _ranked(measured, "oldest", "newest")
+    places = (ranked.c.oldest, ranked.c.newest)
+    first, last = (sa.func.max(sa.case((place == 1, ranked.c.value))) for place in places)
     ends = sa.select(ranked.c.profile_guid, first, last, sa.func.max(ranked.c.left_out))
-    return ends.where(sa.or_(ranked.c.from_oldest == 1, ranked.c.from_newest == 1)).group_by(ranked.c.profile_guid)
+    return ends.where(sa.or_(*(place == 1 for place in places))).group_by(ranked.c.profile_guid)
 
 
 def _read_ends(found: Found, measure: Measure) -> Aggregates:
