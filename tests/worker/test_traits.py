@@ -72,7 +72,9 @@ def test_what_group_tells_has_a_name_of_its_own(reader: Reader) -> None:
 
 
 def test_only_what_tells_of_the_person_becomes_a_property(reader: Reader) -> None:
-    drain(told("ann", **{"context.ip": "192.0.2.1", "userId": "ann", "guid": "x", "a b": "1", "a/b": "2", "": "3", "plan": "pro"}))
+    others = {"context.ip": "192.0.2.1", "userId": "ann", "guid": "x", "a b": "1", "a/b": "2", "": "3"}
+
+    drain(told("ann", **others, plan="pro"))
 
     assert known(reader, "ann") == {"plan": "pro"}
 
