@@ -16,7 +16,7 @@ from bench.draining import ROUNDS, db_cursor, rate
 from bench.places import Place, Servers
 from bench.table import Row, ratio_of
 from bench.workload import Visitors
-from tests.servers import wait_until, worker
+from tests.servers import scheduler, wait_until, worker
 
 FIVE = [
     ("type", "count", "integer"),
@@ -71,8 +71,9 @@ def measure_heavy(servers: Servers) -> list[Row]:
     place, visitors = servers.place(), Visitors()
     heavy = fill_profile(place)
     make_rules(place, TWENTY)
-    one = worker(place.environ)
+    one, clock = worker(place.environ), scheduler(place.environ)
     one.start()
+    clock.start()
     try:
         drained(place, visitors.first_visits())
         rested(place)
@@ -87,6 +88,7 @@ def measure_heavy(servers: Servers) -> list[Row]:
         beside = [drained(place, mixed(visitors.events(PART), heavy_ones)) for _ in range(ROUNDS)]
     finally:
         one.stop()
+        clock.stop()
     what = "drain of others beside a profile of 10⁶ events with 20 rules"
     computed = f"it is computed for {took:.0f} s, then not for {waits:,.0f} s"
     return [

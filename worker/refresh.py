@@ -16,8 +16,12 @@ from backends.event import Timestamp
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 500
-SLOW_S = 0.3
+MOST_AT_ONCE, FEW = 500, 50
+"""Profiles. A question for one costs hardly less than for a few: fewer are taken only to find out who is to blame."""
+
+SLOW_S, TOO_SLOW_S = 0.5, 2
+"""For one rule: then few profiles are taken; then ever fewer, until whoever takes so long is alone."""
+
 HEAVY_MS = 20
 LONG = 1000
 """Events that a history has at least that is taken for heavy, however slow the machine is at the moment."""
@@ -54,24 +58,28 @@ class Refresher:
         return bool(taken)
 
     def _refresh(self, some: Sequence[Refreshing], may_go_on: Callable[[], bool]) -> None:
-        """Compute the rules of the source behind those that they reached, as far as we come."""
+        """1. Compute rule by rule, behind those that they reached. 2. If one takes too long, fewer of them come back, with
+        what is left, until whoever is to blame is alone. 3. If time is up, they pause. 4. Else they are done; who cost much
+        waits."""
         source, reached = some[0].source_guid, some[0].reached
         profiles = [one.profile_guid for one in some]
         began, clock = time.perf_counter(), self.store.clock()
         rules = [rule for rule in self.store.rules([source]) if rule.guid > reached]
+        slowest_s = 0.0
         for rule in rules:
+            asked = time.perf_counter()
             is_computed = self.write(rule, profiles, clock)
-            if not is_computed and len(some) > 1:
+            slowest_s = max(slowest_s, time.perf_counter() - asked)
+            reached = rule.guid if is_computed or len(some) == 1 else reached
+            if len(some) > 1 and (not is_computed or slowest_s > TOO_SLOW_S):
                 self._at_once = max(1, len(some) // 4)
                 return self.store.pause(some, reached, {})
-            reached = rule.guid
             if not is_computed or (rule is not rules[-1] and not may_go_on()):
                 costs = self._costs_ms(rules, profiles, time.perf_counter() - began)
                 return self.store.pause(some, reached, costs, is_whole=is_computed)
-        seconds = time.perf_counter() - began
-        is_slow = seconds > SLOW_S and len(some) > 1
-        self._at_once = max(1, self._at_once // 4) if is_slow else min(MOST_AT_ONCE, self._at_once * 2)
-        costs = self._costs_ms(rules, profiles, seconds)
+        most = FEW if slowest_s > SLOW_S and len(some) > 1 else MOST_AT_ONCE
+        self._at_once = min(most, self._at_once * 2)
+        costs = self._costs_ms(rules, profiles, time.perf_counter() - began)
         whole = {one.profile_guid: one.spent_ms + costs.get(one.profile_guid, 0) for one in some}
         self.store.finish(some, {guid: _wait(cost) for guid, cost in whole.items() if cost > HEAVY_MS})
         self.refreshed += len(some)

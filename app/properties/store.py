@@ -187,11 +187,13 @@ def _finish(connection: sa.Connection, taken: Sequence[Refreshing], waits: Mappi
 def _pause(
     connection: sa.Connection, taken: Sequence[Refreshing], reached: str, costs_ms: Mapping[str, int], is_whole: bool
 ) -> None:
+    alike: dict[tuple[int, int], list[Refreshing]] = {}
     for one in taken:
-        cost = one.spent_ms + costs_ms.get(one.profile_guid, 0)
-        values: dict[str, Any] = {"taken_until": None, "begun": one.began_at, "reached": reached, "cost_ms": cost}
+        alike.setdefault((one.began_at, one.spent_ms + costs_ms.get(one.profile_guid, 0)), []).append(one)
+    for (began_at, cost_ms), some in alike.items():
+        values: dict[str, Any] = {"taken_until": None, "begun": began_at, "reached": reached, "cost_ms": cost_ms}
         values |= {} if is_whole else {"version": refreshes.c.version + 1}
-        connection.execute(sa.update(refreshes).where(_is_one_of(connection, [one])).values(values))
+        connection.execute(sa.update(refreshes).where(_is_one_of(connection, some)).values(values))
 
 
 def _is_one_of(connection: sa.Connection, some: Sequence[Refreshing], is_unchanged: bool = False) -> sa.ColumnElement[bool]:
