@@ -34,7 +34,7 @@ class LocalWorker:
         with self.lock:
             if self._pipeline.settle(self._pipeline.store_events(events)):
                 self._repoint()
-            self._refresh_if_marked()
+            self._follow_up()
 
     def want(self, job: str) -> None:
         """Let it be done by the next `catch_up`; those that look for rows of others have nothing to do here."""
@@ -51,7 +51,7 @@ class LocalWorker:
     def _repoint(self) -> None:
         while self._pipeline.repoint(CHUNK):
             pass
-        self._refresh_if_marked()
+        self._follow_up()
 
     def _delete(self) -> None:
         while delete_events(self._pipeline.store, self._pipeline.backend, CHUNK, timestamp(datetime.now(UTC))):
@@ -59,9 +59,9 @@ class LocalWorker:
         self._repoint()
         self._refresh()
 
-    def _refresh_if_marked(self) -> None:
-        if self._pipeline.has_marked():
-            self._refresh()
+    def _follow_up(self) -> None:
+        for job in sorted(self._pipeline.follow_ups()):
+            self._jobs[job]()
 
     def _refresh(self) -> None:
         while self._refresher.work_off(lambda: True):
