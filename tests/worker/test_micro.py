@@ -180,7 +180,8 @@ def test_requests_that_brought_nothing_to_judge_are_listed(
 def test_what_people_do_wrong_at_the_other_routes_is_not_listed(micro: MicroServer) -> None:
     micro.post("/api/v1/sources", {})
     requests.get(f"{micro.url}/micro/events/nobody", timeout=10)
-    requests.get(f"{micro.url}/favicon.ico", timeout=10)
+    for path in ("favicon.ico", "clients/none.js"):
+        requests.get(f"{micro.url}/{path}", timeout=10)
 
     assert micro.get("/micro/all")["refused"] == 0
 

@@ -39,7 +39,7 @@ NOWHERE = "redis://127.0.0.1:0/0"
 WITHOUT_REDIS = ("metrics.show", "api.status.show")
 """The routes that tell of Redis and of worker processes."""
 
-UNJUDGED = ("health", "metrics", "api", "openapi", "micro")
+UNJUDGED = ("health", "metrics", "api", "openapi", "clients", "micro")
 """The blueprints that take no events: what they refuse was not sent by an SDK."""
 
 
