@@ -93,8 +93,7 @@ def _answer_call(speakers: Sequence[Speaker]) -> Response:
     if accepted:
         append(accepted, key)
     elif listed:
-        refusals = {str(index): one.refusal for index, one in enumerate(results)}
-        raise ApiError("invalid_event", 400, f"none of the events is valid: {results[0].refusal}", {"events": refusals})
+        raise ApiError("invalid_event", 400, f"none of the events is valid: {results[0].refusal}")
     return dialect.success(call, results)
 
 
