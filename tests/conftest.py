@@ -5,8 +5,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import redis
@@ -19,6 +20,8 @@ from app.models import db
 from app.services import services
 from tests.furnished import FurnishedDatabase, FurnishedFile
 from tests.servers import Database, MariaDb, NotInstalled, Postgres, Valkey
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +155,13 @@ def close(app: Flask) -> None:
 
 def need_mariadb() -> None:
     """Skip the test where there is no MariaDB; in CI there has to be one."""
+    need(MariaDb.check_installed)
+
+
+def need(find: Callable[[], T]) -> T:
+    """Skip the test where something is not installed; in CI it has to be."""
     try:
-        MariaDb.check_installed()
+        return find()
     except NotInstalled as error:
         if os.environ.get("CI"):
             raise

@@ -234,18 +234,18 @@ class MariaDb:
     @staticmethod
     def check_installed() -> None:
         """Raises NotInstalled."""
-        _program("mariadbd")
+        program("mariadbd", "mariadb-server")
 
     def __init__(self, directory: Path, options: str = "--innodb-flush-log-at-trx-commit=0") -> None:
-        program = _program("mariadbd")
+        daemon = program("mariadbd", "mariadb-server")
         self.port = free_port()
         self.url = f"mysql://root@127.0.0.1:{self.port}/test{NO_TLS}"
         settings = f"--bind-address=127.0.0.1 --port={self.port} --skip-log-bin --innodb-buffer-pool-size=64M {options}"
         files = [f"--datadir={directory}/data", f"--socket={directory}/socket", f"--pid-file={directory}/pid"]
         user = f"--user={getpass.getuser()}"
-        self.server = Process([program, "--no-defaults", *files, user, *settings.split()], log=directory / "log")
+        self.server = Process([daemon, "--no-defaults", *files, user, *settings.split()], log=directory / "log")
         rights = ["--auth-root-authentication-method=normal", user]
-        install = [_program("mariadb-install-db"), "--no-defaults", files[0], *rights]
+        install = [program("mariadb-install-db", "mariadb-server"), "--no-defaults", files[0], *rights]
         done = subprocess.run(install, capture_output=True, text=True, cwd=directory)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -285,13 +285,14 @@ class MariaDb:
 
 
 class NotInstalled(Exception):
-    """Raised when a server that no wheel brings is not on this machine."""
+    """Raised when what no wheel brings is not on this machine."""
 
 
-def _program(name: str) -> str:
+def program(name: str, package: str) -> str:
+    """Where it is; the package is Debian's. Raises NotInstalled."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
     if found is None:
-        raise NotInstalled(f"{name} is not installed; on Debian: apt-get install mariadb-server")
+        raise NotInstalled(f"{name} is not installed; on Debian: apt-get install {package}")
     return found
 
 
