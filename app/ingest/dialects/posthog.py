@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.answers import answer
 from app.auth import find_key
@@ -119,9 +119,13 @@ def _ids(name: Any, distinct: Any, told: Mapping[str, Any]) -> Ids:
 
 
 def _alias(distinct: Any, told: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Which of the two is the user differs: posthog-python and posthog-js name it as the alias, the others do not."""
+    """Which of the two is the user differs: posthog-python and posthog-js name it as the alias, the others do not.
+
+    Capture v1 names the library in a header.
+    """
     alias = told.get("alias")
-    return (alias, distinct) if told.get("$lib") in ("posthog-python", "web") else (distinct, alias)
+    library = told.get("$lib") or request.headers.get("PostHog-Sdk-Info", "").partition("/")[0]
+    return (alias, distinct) if library in ("posthog-python", "web") else (distinct, alias)
 
 
 def _flags() -> Response:

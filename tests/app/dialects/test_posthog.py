@@ -90,6 +90,16 @@ def test_in_python_and_pages_the_alias_is_the_user(sdk: Speaker, library: str) -
     assert (event.user_id, event.anonymous_id, event.data["context.linkedId"]) == ("ann", "phone", "ann")
 
 
+@pytest.mark.parametrize("library, ids", [("posthog-python", ("ann", "phone")), ("posthog-node", ("phone", "ann"))])
+def test_in_capture_v1_a_header_says_whose_alias_it_is(sdk: Speaker, library: str, ids: tuple[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {sdk.key}", "PostHog-Sdk-Info": f"{library}/7.0"}
+    told = {"batch": [{"event": "$create_alias", "uuid": "1", "distinct_id": "phone", "properties": {"alias": "ann"}}]}
+
+    event = sdk.taken(sdk.client.post("/i/v1/analytics/events", json=told, headers=headers))
+
+    assert (event.user_id, event.anonymous_id) == ids
+
+
 @pytest.mark.parametrize("name", ["$create_alias", "$merge_dangerously"])
 def test_an_alias_of_an_id_with_itself_is_stored_and_links_nothing(sdk: Speaker, name: str) -> None:
     event = event_of(sdk, {"event": name, "distinct_id": "ann", "properties": {"alias": "ann"}})
