@@ -11,6 +11,7 @@ from app.ingest.body import parse_json
 
 MAX_FIELDS = 100
 _HAS_DATA = re.compile(rb"(?:\A|&)data=")
+_HALF_OF_PAIR = re.compile(rb"\xed[\xa0-\xbf]")
 _JSON = ("{", "[")
 _STANDARD = str.maketrans(" -_", "++/")
 """To Base64's standard alphabet, from the one for URLs; a blank was a plus that nobody encoded."""
@@ -43,4 +44,13 @@ def decode_data(text: str) -> Any:
         raw = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except ValueError:
         raise ApiError("invalid_body", 400, "the body is neither JSON, nor a form with data, nor Base64 of JSON") from None
-    return parse_json(raw)
+    return parse_json(_with_whole_pairs(raw) if _HALF_OF_PAIR.search(raw) else raw)
+
+
+def _with_whole_pairs(raw: bytes) -> bytes:
+    """UTF-8. mixpanel-browser writes what is beyond U+FFFF, an emoji, as two surrogates of three bytes each (CESU-8)."""
+    try:
+        halves = raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return raw
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()

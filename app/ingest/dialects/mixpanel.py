@@ -15,6 +15,9 @@ _PATHS = {"/track": EVENTS, "/engage": PEOPLE, "/groups": GROUPS}
 TYPES = {"$identify": "identify", "$create_alias": "alias", "$merge": "alias"}
 """Their names for what has a word here; every other name stays as it is."""
 
+SERVERS = ("python", "node", "php", "ruby", "go", "jdk")
+"""`mp_lib` of SDKs that never tell of a sign-in by itself: their updates of a profile name nothing but a distinct_id."""
+
 _LEFT_OUT = ("token", "distinct_id", "time", "ip", "$insert_id", "$user_id", "$device_id")
 _OF_UPDATE = ("$token", "$distinct_id", "$user_id", "$device_id", "$group_key", "$group_id", "$time", "$ip", "$set")
 _FIRST_MILLISECONDS = 100_000_000_000
@@ -91,7 +94,7 @@ def _ids(name: Any, told: Mapping[str, Any]) -> Ids:
         other, *users = [_plain(one) for one in ids] if isinstance(ids, list) and ids else [distinct]
         return linked(users[-1], other) if users else Ids(None, other)
     if user is not None:
-        return Ids(user, device)
+        return Ids(user, device, is_link=distinct == user and told.get("mp_lib") in SERVERS)
     return Ids(None, distinct if distinct is not None else device)
 
 

@@ -1,5 +1,6 @@
 """What Mixpanel's SDKs send."""
 
+import base64
 import json
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -62,6 +63,16 @@ def test_what_a_page_sends(sdk: Speaker, content_type: str) -> None:
     assert (event.user_id, event.anonymous_id, event.message_id, event.data) == (None, "abc", "x1", {})
 
 
+def test_a_page_writes_an_emoji_as_two_surrogates(sdk: Speaker) -> None:
+    """Given that it takes each for a character of its own, then neighbours are not refused for it."""
+    text = json.dumps([told(sdk, text="Zoë 한 🛒"), told(sdk, text="plain")], ensure_ascii=False)
+    body = base64.b64encode(text.replace("🛒", "\ud83d\uded2").encode("utf-8", "surrogatepass")).decode()
+
+    assert sdk.client.post("/track/?verbose=1", data="data=" + quote(body, safe="")).status_code == 200
+
+    assert [event.data["text"] for event in sdk.stored()] == ["Zoë 한 🛒", "plain"]
+
+
 @pytest.mark.parametrize(
     "time, is_enough", [(MOMENT_MS, True), (MOMENT_MS / 1000, True), (MOMENT_MS // 1000, False), (None, False)]
 )
@@ -74,6 +85,9 @@ def test_content_makes_a_message_id_only_with_a_time_to_the_millisecond(sdk: Spe
     [
         ("buy", {}, ("buy", None, "ann", False)),
         ("buy", {"$device_id": "phone", "$user_id": "ann"}, ("buy", "ann", "phone", False)),
+        ("buy", {"$device_id": "phone", "$user_id": "ann", "mp_lib": "python"}, ("buy", "ann", "phone", True)),
+        ("buy", {"$device_id": "phone", "$user_id": "ann", "mp_lib": "web"}, ("buy", "ann", "phone", False)),
+        ("buy", {"distinct_id": "x", "$user_id": "ann", "mp_lib": "python"}, ("buy", "ann", None, False)),
         ("buy", {"distinct_id": "$device:phone"}, ("buy", None, "phone", False)),
         ("$identify", {"$anon_distinct_id": "$device:phone"}, ("identify", "ann", "phone", True)),
         ("$identify", {"distinct_id": "x", "$identified_id": "ann", "$anon_distinct_id": "p"}, ("identify", "ann", "p", True)),
