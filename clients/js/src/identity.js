@@ -7,13 +7,14 @@ const USER_ID = "grouparoo:userId";
 export class Identity {
   #store;
 
+  /** Makes the anonymousId if there is none, long before it is needed: a tab that opens later must find it. */
   constructor(store) {
     this.#store = store;
+    if (!store.get(ANONYMOUS_ID)) this.#begin();
   }
 
   get anonymousId() {
-    if (!this.#store.get(ANONYMOUS_ID)) this.#store.set(ANONYMOUS_ID, uuid());
-    return this.#store.get(ANONYMOUS_ID);
+    return this.#store.get(ANONYMOUS_ID) || this.#begin();
   }
 
   get userId() {
@@ -28,7 +29,7 @@ export class Identity {
   /** Forget the user; the next one begins with another anonymousId. */
   reset() {
     this.#store.remove(USER_ID);
-    this.#store.remove(ANONYMOUS_ID);
+    this.#begin();
   }
 
   /**
@@ -41,5 +42,11 @@ export class Identity {
     if (anonymousId === undefined && (userId == null || !known || String(userId) === known)) anonymousId = own;
     if (userId === undefined && (anonymousId === null || anonymousId === own)) userId = known;
     return { anonymousId, userId };
+  }
+
+  #begin() {
+    const anonymousId = uuid();
+    this.#store.set(ANONYMOUS_ID, anonymousId);
+    return anonymousId;
   }
 }

@@ -48,6 +48,13 @@ test("signing in keeps the anonymousId, whoever does so", () => {
   assert.deepEqual([identity.userId, identity.anonymousId], ["bob", before]);
 });
 
+test("the anonymousId is there before anything is tracked, so that two tabs do not make two", () => {
+  const storage = new TestStorage();
+  new Identity(new Store(storage));
+
+  assert.equal(storage.getItem("grouparoo:anonymousId").length, 36);
+});
+
 test("after a reset nobody is signed in, and the device has another anonymousId", () => {
   const identity = device("ann");
   const before = identity.anonymousId;
