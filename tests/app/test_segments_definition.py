@@ -136,8 +136,8 @@ facts = st.builds(
     Facts,
     st.lists(known, min_size=len(USERS + DEVICES), max_size=len(USERS + DEVICES)),
     st.sets(st.sampled_from(DEVICES), max_size=2),
-    st.lists(st.tuples(st.sampled_from(DEVICES), st.sampled_from([*USERS, NOBODY])), unique=True, max_size=6),
-    st.lists(st.integers(-4, 2), min_size=len(USERS), max_size=len(USERS)).map(forest),
+    st.lists(st.tuples(st.sampled_from(DEVICES), st.sampled_from([*USERS, NOBODY])), unique=True, min_size=3, max_size=8),
+    st.lists(st.integers(-1, 2), min_size=len(USERS), max_size=len(USERS)).map(forest),
 )
 
 
