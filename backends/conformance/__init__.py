@@ -3,9 +3,13 @@
 It needs pytest (`pip install grouparoo-events[conformance]`), and is imported by tests only.
 """
 
-import pytest
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("the suite needs pytest: pip install 'grouparoo-events[conformance]'") from error
 
-pytest.register_assert_rewrite(*(f"backends.conformance.{part}" for part in ("saving", "finding", "associating", "assigning")))
+PARTS = ("saving", "finding", "associating", "assigning", "aggregating")
+pytest.register_assert_rewrite(*(f"backends.conformance.{part}" for part in PARTS))
 
 from backends.base import EventBackend, EventQuery  # noqa: E402  # what is imported from here on has to say what it expected
 from backends.conformance.aggregating import Aggregating  # noqa: E402
