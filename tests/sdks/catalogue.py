@@ -35,6 +35,8 @@ class Sdk:
     """Whether the page is left while the last step is under way; else it stays until all is said."""
     tells_times: bool = True
     """Whether the app can say when something happened."""
+    nameless: frozenset[str] = frozenset()
+    """Steps that are sent with neither an id nor a time: what comes twice is stored twice. They only update a profile."""
 
     @property
     def name(self) -> str:
@@ -101,6 +103,7 @@ MIXPANEL_BROWSER = {
     "pricing": Told("page", *DEVICE),
     "identify": Told("identify", *BOTH),
     "people": Told("identify", *BOTH),
+    "set_once": Told("identify", *BOTH),
     "purchase": Told("purchase", *BOTH),
     "thanks": Told("page", *BOTH),
 }
@@ -164,7 +167,16 @@ BROWSER = [
     Sdk("@rudderstack/analytics-js", "browser", "rudderstack.mjs", SEGMENT_BROWSER, leaves=True),
     Sdk("posthog-js", "browser", "posthog.mjs", POSTHOG_BROWSER, "current", leaves=True),
     Sdk("posthog-js-1.130", "browser", "posthog.mjs", POSTHOG_BROWSER, "old", leaves=True),
-    Sdk("mixpanel-browser", "browser", "mixpanel.mjs", MIXPANEL_BROWSER, faults=LOST_OR_BUSY, repeats=False, leaves=True),
+    Sdk(
+        "mixpanel-browser",
+        "browser",
+        "mixpanel.mjs",
+        MIXPANEL_BROWSER,
+        faults=LOST_OR_BUSY,
+        repeats=False,
+        leaves=True,
+        nameless=frozenset({"people", "set_once"}),
+    ),
     Sdk("@amplitude/analytics-browser", "browser", "amplitude.mjs", AMPLITUDE_BROWSER, faults=LOST_OR_BUSY, repeats=False),
     Sdk("@jitsu/js", "browser", "jitsu.mjs", JITSU, faults=LOST, repeats=False, leaves=True, tells_times=False),
     Sdk("@snowplow/browser-tracker", "browser", "snowplow.mjs", SNOWPLOW, leaves=True),
