@@ -24,6 +24,9 @@ CHOICES = {
     "LOG_FORMAT": ("text", "json"),
 }
 
+MOST = {"SQL_APPS_TIMEOUT_S": 30}
+"""A source is lent to a worker for two minutes, in which it asks and writes."""
+
 EXTRAS = {"SENTRY_DSN": ("sentry", "sentry_sdk"), "OTEL_EXPORTER_OTLP_ENDPOINT": ("otel", "opentelemetry.sdk")}
 """The variables that need packages which are not installed by default: in which extra of setup.cfg, and a module of it."""
 
@@ -44,6 +47,7 @@ class Settings:
     redis_tls_verify: bool = True
     event_backend_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
     ingest_only: bool = False
     shared_device_policy: str = "separate"
     placeholders: frozenset[str] = frozenset(PLACEHOLDERS.split(","))
@@ -60,6 +64,10 @@ class Settings:
     trusted_proxies: int = 0
     ip_addresses: str = "full"
     dialects: frozenset[str] = frozenset({"all"})
+    sql_apps_private_networks: bool = False
+    sql_apps_sqlite: bool = False
+    sql_apps_timeout_s: int = 10
+    sql_apps_refresh_interval_s: int = 3600
     log_level: str = "INFO"
     log_format: str = "text"
     metrics_public: bool = False
@@ -98,6 +106,8 @@ def _read(name: str, default: object, text: str) -> object:
         return _whole_number(name, text)
     if isinstance(default, frozenset):
         return frozenset(word.strip().lower() for word in text.split(","))
+    if isinstance(default, tuple):
+        return tuple(word.strip() for word in text.split(",") if word.strip())
     if isinstance(default, Retention):
         return _retention(name, text)
     if name in ("DATABASE_URL", "EVENT_BACKEND_URL"):
@@ -130,6 +140,8 @@ def _whole_number(name: str, text: str) -> int:
     least = 0 if name == "TRUSTED_PROXIES" else 1
     if not text.isdecimal() or int(text) < least:
         raise ValueError(f"{name} is {text!r}: give a whole number of {least} or more")
+    if int(text) > MOST.get(name, int(text)):
+        raise ValueError(f"{name} is {text!r}: give {MOST[name]} at the most")
     return int(text)
 
 

@@ -20,7 +20,7 @@ BYTES = "events:bytes"
 GROUP = "drain"
 QUEUE = "events"
 DRAIN, SCAN, REPOINT, DELETE, EXPIRE = "drain", "scan", "repoint", "delete", "expire"
-REFRESH, BACKFILL, SWEEP = "refresh", "backfill", "sweep"
+REFRESH, BACKFILL, SWEEP, LOAD = "refresh", "backfill", "sweep", "load"
 """The worker's jobs, by the name of their function in worker.jobs: the app knows no more of the worker than that."""
 ENTRY_EVENTS = 500
 MEMORY_SHARE = 0.7
@@ -59,7 +59,7 @@ _APPEND_SHA = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 _Entry = tuple[bytes, dict[bytes, bytes]]
 """As Redis has it: its id and its fields."""
 
-WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60, EXPIRE: 60, REFRESH: 5, BACKFILL: 60, SWEEP: 60}
+WANTED_S = {DRAIN: 5, SCAN: 60, REPOINT: 60, DELETE: 60, EXPIRE: 60, REFRESH: 5, BACKFILL: 60, SWEEP: 60, LOAD: 5}
 """For how long a wish for a job stands, should the job itself be lost."""
 
 

@@ -23,10 +23,10 @@ class Backfiller:
         self._at_once = CHUNK
 
     def work_off(self) -> bool:
-        """Do one chunk; return whether there was one."""
+        """Do one chunk of a rule of events; return whether there was one."""
         if self.store.clear_orphans(CLEAR_CHUNK):
             return True
-        if (found := self.store.next_backfill()) is None:
+        if (found := self.store.next_backfill(EventRule)) is None:
             return False
         rule, behind = found
         profiles = self.store.homes(self._at_once, behind)
@@ -50,7 +50,7 @@ class Backfiller:
 def sweep(store: PropertyStore, backend: EventBackend, may_go_on: Callable[[], bool]) -> bool:
     """Mark the profiles whose events have left a rule's window; return whether all are marked."""
     moment = datetime.now(UTC)
-    return all([_sweep_rule(store, backend, rule, moment, may_go_on) for rule in store.rules() if rule.window_days])
+    return all([_sweep_rule(store, backend, rule, moment, may_go_on) for rule in store.rules(EventRule) if rule.window_days])
 
 
 def _sweep_rule(

@@ -17,15 +17,17 @@ from app.identity.store import IdentityStore
 from app.live import Announcer
 from app.metrics.meter import Meter
 from app.models import db
+from app.properties.loads import LoadStore
 from app.properties.store import PropertyStore
 from app.services import services
-from app.stream import BACKFILL, DELETE, DRAIN, EXPIRE, REFRESH, REPOINT, SCAN, SWEEP, wanted
+from app.stream import BACKFILL, DELETE, DRAIN, EXPIRE, LOAD, REFRESH, REPOINT, SCAN, SWEEP, wanted
 from app.tracing import span
 from backends.event import timestamp
 from worker.backfill import Backfiller
 from worker.backfill import sweep as sweep_windows
 from worker.consumer import Consumer
 from worker.drain import Drain
+from worker.load import Loader, Loading
 from worker.pipeline import Pipeline
 from worker.refresh import Refresher
 from worker.scan import Scan
@@ -45,6 +47,7 @@ class Workbench:
     scan: Scan
     refresher: Refresher
     backfiller: Backfiller
+    loading: Loading
     consumer: Consumer
     meter: Meter
 
@@ -60,6 +63,7 @@ def set_up(app: Flask, name: str) -> None:
         pipeline = Pipeline(store, shared.backend, settings.placeholders, meter, Announcer(client))
         consumer = Consumer(client, name)
         refresher = Refresher(PropertyStore(store), shared.backend)
+        loader = Loader(refresher.store, LoadStore(store, settings.sql_apps_refresh_interval_s))
         app.extensions["workbench"] = Workbench(
             client,
             pipeline,
@@ -67,6 +71,7 @@ def set_up(app: Flask, name: str) -> None:
             Scan(shared.stream, pipeline, settings.placeholders),
             refresher,
             Backfiller(refresher.store, refresher),
+            Loading(app, loader, shared.stream),
             consumer,
             meter,
         )
@@ -93,6 +98,7 @@ def repoint() -> None:
         while turn:
             if not bench.pipeline.repoint(REPOINT_CHUNK):
                 _wake_others(bench)
+                services().stream.wake(LOAD)  # a merge, or its revert, gives people other userIds
                 return
         turn.give_to(DRAIN, REPOINT)
 
@@ -159,6 +165,12 @@ def sweep() -> None:
         turn.give_to(DRAIN, REFRESH, *([] if is_done else [SWEEP]))
 
 
+def load() -> None:
+    """Let this process look up what sql apps know; a thread does so, for their databases may take long."""
+    with _doing(LOAD) as bench:
+        bench.loading.begin()
+
+
 def tend() -> None:
     """Look after what a crash may have left: wake every job that has something to do."""
     stream = services().stream
@@ -169,6 +181,7 @@ def tend() -> None:
     stream.wake(DELETE)
     stream.wake(REFRESH)
     stream.wake(BACKFILL)
+    stream.wake(LOAD)
 
 
 def wake_scan() -> None:

@@ -13,7 +13,7 @@ from app.live import Announcer
 from app.metrics.meter import Meter, Stopwatch
 from app.properties.marks import mark_places, places_of
 from app.properties.traits import PREFIXES, Traits
-from app.stream import BACKFILL, REFRESH
+from app.stream import BACKFILL, LOAD, REFRESH
 from backends.base import Association, EventBackend, EventQuery
 from backends.event import Event
 
@@ -101,7 +101,10 @@ class Pipeline:
 
     def identify(self, events: Sequence[Event]) -> Assigned:
         """Step 1."""
-        return self.store.assign(events)
+        assigned = self.store.assign(events)
+        if assigned.has_lookups:
+            self._follow_ups.add(LOAD)
+        return assigned
 
     def save(self, events: Sequence[Event]) -> set[str]:
         """Step 2."""

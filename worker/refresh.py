@@ -64,7 +64,7 @@ class Refresher:
         source, reached = some[0].source_guid, some[0].reached
         profiles = [one.profile_guid for one in some]
         began, clock = time.perf_counter(), self.store.clock()
-        rules = [rule for rule in self.store.rules([source]) if rule.guid > reached]
+        rules = [rule for rule in self.store.rules(EventRule, [source]) if rule.guid > reached]
         slowest_s = 0.0
         for rule in rules:
             asked = time.perf_counter()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app
 
-from app.api import apps, dead_letters, events, exports, keys, profiles, property_rules, status, suppressions
+from app.api import apps, dead_letters, events, exports, keys, profiles, property_rules, sources, status, suppressions
 from app.api.refusals import refuse_unreadable_path
 from backends.errors import BackendUnavailable
 from backends.sql.engine import is_outage
@@ -12,7 +12,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 blueprint.record_once(lambda state: setattr(state.app.url_map, "strict_slashes", False))
 blueprint.url_value_preprocessor(refuse_unreadable_path)
 exports.register(blueprint)
-for part in (events, profiles, apps, property_rules, keys, dead_letters, status, suppressions):
+for part in (events, profiles, apps, sources, property_rules, keys, dead_letters, status, suppressions):
     blueprint.register_blueprint(part.routes)
 
 

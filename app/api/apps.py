@@ -1,22 +1,22 @@
-"""Apps and sources over HTTP: where data comes from."""
+"""Apps over HTTP: where data comes from, the events or databases of one's own."""
 
 from typing import TypeVar
 
 from flask import Blueprint, request
 
+from app.api.app_bodies import AppChanges, NewApp
 from app.api.bodies import read_body
 from app.api.cursor import read_cursor, write_cursor
 from app.api.parameters import check_parameters, read_limit
-from app.api.property_bodies import NewSource, SourceChanges
-from app.api.reading import list_events
 from app.api.refusals import conflict, invalid_field, unknown
-from app.api.shapes import Json, app_shape, column_shape, event_shape, source_shape
+from app.api.shapes import Json, app_shape
 from app.auth import requires
-from app.models import App, PropertyRule, Source, db, newest
-from app.properties import catalogue
-from app.properties.preview import columns_of
+from app.foreign.place import AppUnavailable
+from app.models import EVENTS_APP, App, PropertyRule, Source, db, newest
+from app.properties import apps, catalogue
+from app.properties.failing import failing_sources
 from app.services import services
-from backends.base import EventQuery
+from app.stream import LOAD
 
 routes = Blueprint("apps", __name__)
 
@@ -28,18 +28,65 @@ Row = TypeVar("Row", App, Source, PropertyRule)
 def list_all() -> Json:
     """All apps, the newest first. The events are one of them."""
     found, following = page(App)
-    return {"apps": [app_shape(row) for row in found], "next": following}
+    failing = failing_sources([row.guid for row in found])
+    shapes = [app_shape(row, [one for one in failing if one.app_guid == row.guid]) for row in found]
+    return {"apps": shapes, "next": following}
+
+
+@routes.post("/apps")
+@requires("apps:write")
+def create() -> tuple[Json, int]:
+    """Make an sql app: a database of one's own, which is only read. Its user and password are not shown again."""
+    check_parameters([])
+    body = read_body(NewApp())
+    body.pop("kind", None)
+    try:
+        return {"app": app_shape(apps.create_app(**body))}, 201
+    except catalogue.Refused as error:
+        raise invalid_field(error.field, str(error)) from None
 
 
 @routes.get("/apps/<guid>")
 @requires("apps:read")
 def show(guid: str) -> Json:
-    """One app."""
+    """One app, and which of its sources can't be loaded."""
     check_parameters([])
-    row = db.session.get(App, guid)
+    return {"app": app_shape(_find_app(guid), failing_sources([guid]))}
+
+
+@routes.patch("/apps/<guid>")
+@requires("apps:write")
+def change(guid: str) -> Json:
+    """Change an sql app. Where its password would go elsewhere it has to be sent again."""
+    check_parameters([])
+    body = read_body(AppChanges())
+    test = body.pop("test", True)
+    try:
+        row = apps.change_app(guid, body, test)
+    except catalogue.Refused as error:
+        raise invalid_field(error.field, str(error)) from None
+    except catalogue.InUse as error:
+        raise conflict("app_built_in", str(error)) from None
     if row is None:
         raise unknown("app", guid)
-    return {"app": app_shape(row)}
+    services().wake(LOAD)
+    return {"app": app_shape(row, failing_sources([guid]))}
+
+
+@routes.post("/apps/<guid>/test")
+@requires("apps:write")
+def test(guid: str) -> Json:
+    """Ask the app's database whether it lets us in. Its sources are loaded from at once then, however often that failed."""
+    check_parameters([])
+    row = _find_app(guid)
+    if guid == EVENTS_APP:
+        raise conflict("app_built_in", "the events are built in: `flask doctor` looks at their database")
+    try:
+        apps.check_app(row)
+    except AppUnavailable as error:
+        return {"test": {"works": False, "message": str(error)}}
+    services().wake(LOAD)
+    return {"test": {"works": True, "message": None}}
 
 
 @routes.delete("/apps/<guid>")
@@ -55,83 +102,10 @@ def delete(guid: str) -> Json:
     return {"app": {"guid": guid, "state": "deleted"}}
 
 
-@routes.get("/sources")
-@requires("apps:read")
-def list_sources() -> Json:
-    """All sources, the newest first."""
-    found, following = page(Source)
-    return {"sources": [source_shape(row) for row in found], "next": following}
-
-
-@routes.post("/sources")
-@requires("apps:write")
-def create_source() -> tuple[Json, int]:
-    """Make a source of the events of one type."""
-    check_parameters([])
-    try:
-        return {"source": source_shape(catalogue.create_source(**read_body(NewSource())))}, 201
-    except catalogue.Refused as error:
-        raise invalid_field(error.field, str(error)) from None
-
-
-@routes.get("/sources/<guid>")
-@requires("apps:read")
-def show_source(guid: str) -> Json:
-    """One source."""
-    check_parameters([])
-    return {"source": source_shape(find_source(guid))}
-
-
-@routes.patch("/sources/<guid>")
-@requires("apps:write")
-def change_source(guid: str) -> Json:
-    """Give a source another name."""
-    check_parameters([])
-    try:
-        row = catalogue.rename_source(guid, **read_body(SourceChanges()))
-    except catalogue.Refused as error:
-        raise invalid_field(error.field, str(error)) from None
+def _find_app(guid: str) -> App:
+    row = db.session.get(App, guid)
     if row is None:
-        raise unknown("source", guid)
-    return {"source": source_shape(row)}
-
-
-@routes.delete("/sources/<guid>")
-@requires("apps:write")
-def delete_source(guid: str) -> Json:
-    """Delete a source of which no rules are made."""
-    check_parameters([])
-    try:
-        if not catalogue.delete_source(guid):
-            raise unknown("source", guid)
-    except catalogue.InUse as error:
-        raise conflict("source_in_use", str(error)) from None
-    return {"source": {"guid": guid, "state": "deleted"}}
-
-
-@routes.get("/sources/<guid>/preview")
-@requires("apps:read", "events:read")
-def preview_source(guid: str) -> Json:
-    """The newest events of the source."""
-    check_parameters(["limit"])
-    found, _ = list_events(EventQuery(type=find_source(guid).event_type), read_limit())
-    return {"events": [event_shape(*one) for one in found]}
-
-
-@routes.get("/sources/<guid>/columns")
-@requires("apps:read")
-def columns(guid: str) -> Json:
-    """What the source has, and what can be asked of each column."""
-    check_parameters([])
-    found = columns_of(services().backend, find_source(guid).event_type or "")
-    return {"columns": [column_shape(column) for column in found]}
-
-
-def find_source(guid: str) -> Source:
-    """Raises ApiError (404)."""
-    row = db.session.get(Source, guid)
-    if row is None:
-        raise unknown("source", guid)
+        raise unknown("app", guid)
     return row
 
 

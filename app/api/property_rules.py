@@ -8,14 +8,15 @@ from app.api.parameters import check_parameters
 from app.api.property_bodies import NewRule, RuleChanges, RulePreview
 from app.api.refusals import invalid_field, unknown
 from app.api.shapes import Json, rule_shape
+from app.api.sources import check_may_look_into, saying_what_is_away
 from app.auth import requires
 from app.identity import profiles
-from app.models import PropertyRule, db
+from app.models import PropertyRule, Source, db
 from app.properties import catalogue
-from app.properties.preview import values_of
+from app.properties.previewing import previewed
 from app.properties.reading import left_out_of
 from app.services import services
-from app.stream import BACKFILL
+from app.stream import BACKFILL, LOAD
 
 routes = Blueprint("property_rules", __name__)
 
@@ -37,22 +38,25 @@ def create() -> tuple[Json, int]:
         row = catalogue.create_rule(read_body(NewRule()))
     except catalogue.Refused as error:
         raise invalid_field(error.field, str(error)) from None
-    services().wake(BACKFILL)
+    _wake()
     return {"propertyRule": rule_shape(row)}, 201
 
 
 @routes.post("/property-rules/preview")
 @requires("apps:read", "profiles:read")
 def preview() -> Json:
-    """What the rule would make of a few profiles. Nothing is written."""
+    """What the rule would make of a few profiles; nothing is written. Of an sql app's source, for keys with apps:write."""
     check_parameters([])
     body = read_body(RulePreview())
     profile_guids = _present(body.pop("profile_guids", None))
+    if (source := db.session.get(Source, body["source_guid"])) is not None:
+        check_may_look_into(source)
     try:
         rule = catalogue.draft_rule(body)
     except catalogue.Refused as error:
         raise invalid_field(error.field, str(error)) from None
-    found = values_of(services().backend, rule, profile_guids)
+    with saying_what_is_away():
+        found = previewed(rule, profile_guids)
     return {"values": [{"profileGuid": guid, "value": value, "leftOut": left} for guid, (value, left) in found.items()]}
 
 
@@ -78,7 +82,7 @@ def change(guid: str) -> Json:
         raise invalid_field(error.field, str(error)) from None
     if row is None:
         raise unknown("property rule", guid)
-    services().wake(BACKFILL)
+    _wake()
     return {"propertyRule": rule_shape(row)}
 
 
@@ -89,7 +93,7 @@ def delete(guid: str) -> Json:
     check_parameters([])
     if not catalogue.delete_rule(guid):
         raise unknown("property rule", guid)
-    services().wake(BACKFILL)
+    _wake()
     return {"propertyRule": {"guid": guid, "state": "deleted"}}
 
 
@@ -101,3 +105,9 @@ def _present(guids: list[str] | None) -> list[str] | None:
     if missing := [guid for guid, profile in found.items() if profile is None]:
         raise invalid_field("profileGuids", f"there is no profile {missing[0]!r}")
     return [profile.guid for profile in found.values() if profile]
+
+
+def _wake() -> None:
+    """Whichever job computes it."""
+    services().wake(BACKFILL)
+    services().wake(LOAD)

@@ -1,10 +1,11 @@
 """Shapes: how records look in JSON (04-http, "Shapes")."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.identity.profiles import ProfileRecord
-from app.models import ApiKey, App, DeadLetter, PropertyRule, Source
+from app.models import ApiKey, App, DeadLetter, Loading, PropertyRule, Source
+from app.properties.failing import Failing
 from app.properties.preview import Column
 from app.properties.reading import Known
 from backends.event import Event
@@ -49,21 +50,39 @@ def property_shape(known: Known) -> Json:
     return {**shape, "conflict": known.conflict} if known.conflict else shape
 
 
-def app_shape(app: App) -> Json:
-    """An app, without how to get in."""
-    return {"guid": app.guid, "name": app.name, "kind": app.kind, "createdAt": app.created_at, "updatedAt": app.updated_at}
+def app_shape(app: App, failing: Sequence[Failing] = ()) -> Json:
+    """An app, without how to get in; `failing` are those of its sources that can't be loaded."""
+    options = {name: app.options.get(name) for name in ("scheme", "host", "port", "database", "sslmode")}
+    return {
+        "guid": app.guid,
+        "name": app.name,
+        "kind": app.kind,
+        **options,
+        "failures": [{"source": one.source, **failure_shape(one.loading)} for one in failing],
+        "createdAt": app.created_at,
+        "updatedAt": app.updated_at,
+    }
 
 
-def source_shape(source: Source) -> Json:
-    """A source."""
+def source_shape(source: Source, loading: Loading | None = None) -> Json:
+    """A source; of an sql app, with how its loading goes."""
+    options = {name: source.options.get(name) for name in ("table", "schema", "query", "userIdColumn", "refreshSeconds")}
     return {
         "guid": source.guid,
         "appGuid": source.app_guid,
         "name": source.name,
         "eventType": source.event_type,
+        **options,
+        "refreshedAt": loading.refreshed_at if loading else None,
+        "failure": failure_shape(loading) if loading and loading.failure else None,
         "createdAt": source.created_at,
         "updatedAt": source.updated_at,
     }
+
+
+def failure_shape(loading: Loading) -> Json:
+    """What is wrong with a source, since when, and when it is asked again."""
+    return {"message": loading.failure, "at": loading.failed_at, "retryAt": loading.retry_at}
 
 
 def column_shape(column: Column) -> Json:

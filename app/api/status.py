@@ -12,6 +12,7 @@ from app.api.shapes import Json
 from app.auth import requires
 from app.health import dependencies
 from app.models import DeadLetter, Refresh, Repoint
+from app.properties.failing import count_failing
 from app.properties.reading import count_conflicts
 from app.services import services
 from backends.base import EventQuery
@@ -22,7 +23,7 @@ routes = Blueprint("status", __name__)
 
 NUMBERS = (
     *("waitingEvents", "oldestWaitingSeconds", "unassociated", "unassociable", "deadLetters"),
-    *("repoints", "refreshes", "conflicts"),
+    *("repoints", "refreshes", "conflicts", "failingSources"),
 )
 COUNTED_AT_MOST = 100_000
 ENTRIES_COUNTED = 100
@@ -72,7 +73,7 @@ def _notes() -> Json:
     counts = {"deadLetters": DeadLetter, "repoints": Repoint, "refreshes": Refresh}
     with services().identity.reading() as connection:
         found = {name: connection.scalar(sa.select(sa.func.count()).select_from(model)) for name, model in counts.items()}
-        return {**found, "conflicts": count_conflicts(connection)}
+        return {**found, "conflicts": count_conflicts(connection), "failingSources": count_failing(connection)}
 
 
 def _workers() -> list[Json]:

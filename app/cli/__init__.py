@@ -2,14 +2,27 @@
 
 from flask import Flask
 
-from app.cli import benchmark, dead_letters, doctor, events, keys, operations, profiles, properties, suppressions
+from app.cli import (
+    apps,
+    benchmark,
+    dead_letters,
+    doctor,
+    events,
+    keys,
+    operations,
+    profiles,
+    properties,
+    sources,
+    suppressions,
+)
 from app.cli.outages import guarded
 
 COMMANDS = (
     keys.group,
     events.group,
     profiles.group,
-    properties.sources,
+    apps.group,
+    sources.sources,
     properties.properties,
     suppressions.group,
     dead_letters.group,

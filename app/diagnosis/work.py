@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from rq import Worker
 
 from app.diagnosis.findings import Finding, fine, warn, wrong
+from app.diagnosis.sources import check_sources
 from app.models import DeadLetter, Repoint
 from app.services import Services
 from app.stream import TEND_S
@@ -39,7 +40,7 @@ def check_workers(shared: Services) -> Iterator[Finding]:
 
 
 def check_leftovers(shared: Services) -> Iterator[Finding]:
-    """Dead letters, repoints, rows that nobody looked at."""
+    """Dead letters, repoints, sql sources that can't be loaded, rows that nobody looked at."""
     with shared.identity.reading() as connection:
         dead, repoints = (connection.scalar(_count_of(model)) or 0 for model in (DeadLetter, Repoint))
     if dead:
@@ -48,6 +49,7 @@ def check_leftovers(shared: Services) -> Iterator[Finding]:
     else:
         yield fine("dead letters", "none")
     yield fine("repoints", f"{repoints} identifiers to go through")
+    yield from check_sources()
     patience_s = 3 * shared.settings.scan_interval_s
     if shared.backend.unassociated(1, patience_s):
         yield warn("outside rows", f"some wait for more than {patience_s} s", "see whether a worker and the scheduler run")

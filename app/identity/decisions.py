@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from app.identity.profiles import ProfileRecord, devices_claimed_by, subtree
 from app.identity.store import IdentityStore, lock_identifiers, note_repoints, note_stored
-from app.identity.view import Pair, claims_table, merges, roots_of
+from app.identity.view import Pair, claims_table, homes_of, merges, roots_of
+from app.properties.lookups import note_people
 from backends.base import EventBackend
 from backends.event import new_guid, now
 
@@ -60,7 +61,7 @@ def _merge(connection: sa.Connection, parent: str, source: Pair) -> str | None:
     if kind == "anonymous":
         seen = f"{BEFORE_ALL_EVENTS} {moment} {guid}"
         connection.execute(sa.insert(claims_table).values(anonymous_id=child, user_id=parent, origin=guid, seen=seen))
-    _note_below(connection, source)
+    _note_below(connection, parent, source)
     return guid
 
 
@@ -71,15 +72,17 @@ def _revert(connection: sa.Connection, guid: str) -> bool:
     lock_identifiers(connection, [("user", row.parent), (row.kind, row.child)])
     connection.execute(sa.delete(merges).where(merges.c.guid == guid))
     connection.execute(sa.delete(claims_table).where(claims_table.c.origin == guid))
-    _note_below(connection, (row.kind, row.child))
+    _note_below(connection, row.parent, (row.kind, row.child))
     return True
 
 
-def _note_below(connection: sa.Connection, source: Pair) -> None:
-    """Note what a merge or revert concerns: the users below, and the devices that they claim."""
+def _note_below(connection: sa.Connection, parent: str, source: Pair) -> None:
+    """Note what a merge or revert concerns: the users below, the devices that they claim, and what sql apps know of both
+    sides."""
     if source[0] == "anonymous":
         note_repoints(connection, [source])
         return
+    note_people(connection, homes_of(connection, [source[1], *roots_of(connection, [parent]).values(), parent]))
     users = subtree(connection, [source[1]])
     devices = devices_claimed_by(connection, users)
     note_repoints(connection, [*(("user", user) for user in users), *(("anonymous", device) for device in devices)])

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.identity.rule import Claim, Owner
 from app.identity.store import IdentityStore, profiles
-from app.identity.view import KINDS, Pair, View, claims_table, identifiers, merges, read_view
+from app.identity.view import KINDS, Pair, View, claims_table, identifiers, merges, read_view, roots_of
 from backends.event import Event, Timestamp
 from backends.sql.rows import among
 
@@ -78,6 +78,21 @@ def explain(store: IdentityStore, event: Event) -> Explanation:
     claims = sorted(view.claims_of(event.anonymous_id)) if event.anonymous_id is not None else []
     person = view.root(event.user_id) if event.user_id is not None else None
     return Explanation(owner, view.home(owner), claims, person)
+
+
+def user_ids_of(store: IdentityStore, profile_guids: Iterable[str]) -> dict[str, list[str]]:
+    """The userIds of each of these profiles that is a person's now: the one it was made for, then those merged into it, in
+    order. Devices, and people who were merged into others, have none."""
+    with store.reading() as connection:
+        here = among(connection.dialect.name, identifiers.c.home, profile_guids)
+        made_for = sa.select(identifiers.c.value, identifiers.c.home).where(identifiers.c.kind == "user", here)
+        homes = {row.value: row.home for row in connection.execute(made_for)}
+        roots = homes.keys() - roots_of(connection, homes).keys()
+        found = {homes[root]: [root] for root in roots}
+        for user, root in sorted(subtree(connection, sorted(roots)).items()):
+            if user != root:
+                found[homes[root]].append(user)
+    return found
 
 
 def subtree(connection: sa.Connection, users: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from app.identity.plan import Changes, plan
 from app.identity.rule import Policy
 from app.identity.view import KINDS, Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
 from app.models import Profile, Repoint
+from app.properties.lookups import note_people
 from backends.errors import BackendUnavailable
 from backends.event import Event, new_guid, now
 from backends.sql.engine import dialect_of, is_deadlock, is_outage, outage_text, reading, writing
@@ -37,6 +38,8 @@ class Assigned:
     events: list[Event]
     noted: list[Pair]
     view: View
+    has_lookups: bool = False
+    """Whether there are new people, of whom sql apps are to be asked."""
 
 
 class IdentityStore:
@@ -103,11 +106,12 @@ class IdentityStore:
 
     def _assign(self, connection: sa.Connection, events: Sequence[Event]) -> Assigned:
         view = self._view(connection, events)
+        has_lookups = False
         if changes := plan(view, events):
-            write_changes(connection, changes)
+            has_lookups = write_changes(connection, changes)
         homes = view.profiles_of(events)
         assigned = [event._replace(profile_guid=home) for event, home in zip(events, homes, strict=True)]
-        return Assigned(assigned, changes.repoints, view)
+        return Assigned(assigned, changes.repoints, view, has_lookups)
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
         return read_view(connection, self.policy, *_ids_of(events))
@@ -145,8 +149,9 @@ class _Deadlock(Exception):
     """Raised when the database chose our transaction to end a deadlock."""
 
 
-def write_changes(connection: sa.Connection, changes: Changes) -> None:
-    """Write what `plan` found, each table in sorted order so that two workers can't deadlock over it.
+def write_changes(connection: sa.Connection, changes: Changes) -> bool:
+    """Write what `plan` found, each table in sorted order so that two workers can't deadlock over it. Returns whether sql
+    apps are to be asked of new people.
 
     Raises LostRace, or lets the constraint speak, when another worker wrote any of it first.
     """
@@ -158,6 +163,7 @@ def write_changes(connection: sa.Connection, changes: Changes) -> None:
     _insert(connection, claims_table, ("anonymous_id", "user_id", "seen"), changes.claims, origin="")
     lower_claims(connection, changes.earlier)
     note_repoints(connection, changes.repoints)
+    return note_people(connection, (home for kind, _, home in changes.identifiers if kind == "user" and home))
 
 
 def lower_claims(connection: sa.Connection, claims: Sequence[tuple[str, str, str]]) -> None:

@@ -121,6 +121,12 @@ def read_facts(
     return view
 
 
+def homes_of(connection: sa.Connection, users: Iterable[str]) -> list[str]:
+    """The homes of these users."""
+    theirs = sa.and_(identifiers.c.kind == "user", among(connection.dialect.name, identifiers.c.value, users))
+    return list(connection.scalars(sa.select(identifiers.c.home).where(theirs, identifiers.c.home.is_not(None))))
+
+
 def roots_of(connection: sa.Connection, users: Iterable[str]) -> dict[str, str]:
     """The root of each of the users who were merged into somebody, one query for each step up."""
     parents: dict[str, str] = {}

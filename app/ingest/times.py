@@ -27,7 +27,7 @@ def now_ms() -> int:
 
 
 def from_ms(milliseconds: int) -> Timestamp:
-    """The Timestamp of what `parse_ms` found, which must lie in the years 1970 to 9999."""
+    """The Timestamp of what `parse_ms` found, which must lie in the years 1 to 9999."""
     return timestamp(datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000))
 
 

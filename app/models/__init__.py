@@ -4,6 +4,7 @@ from app.models.base import begin_writing, db, newest
 from app.models.dead_letter import DeadLetter
 from app.models.identity import Claim, Deletion, Identifier, Merge, Profile, Repoint, Suppression
 from app.models.key import ApiKey
+from app.models.loading import Loading, Lookup
 from app.models.properties import EVENTS_APP, App, Property, PropertyRule, Refresh, Source, Trait
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "DeadLetter",
     "Deletion",
     "Identifier",
+    "Loading",
+    "Lookup",
     "Merge",
     "Profile",
     "Property",

@@ -261,14 +261,47 @@ class Properties(Answer):
     properties = fields.Dict(keys=fields.String(), values=fields.Nested(Property), required=True)
 
 
+class Failure(Answer):
+    """What keeps an sql app's source from being loaded."""
+
+    message = text("names the app, and what is wrong")
+    at = moment("when it was asked last")
+    retryAt = moment("until when nobody asks again; null: it is asked as usual", allow_none=True)
+
+
+class SourceFailure(Failure):
+    """Which source can't be loaded, and why."""
+
+    source = text("its name")
+
+
 class App(Answer):
-    """Where data comes from."""
+    """Where data comes from. What leads to a database is null for the events."""
 
     guid = text()
     name = text()
-    kind = one_of("events")
+    kind = one_of("events", "sql")
+    scheme = text(allow_none=True)
+    host = text(allow_none=True)
+    port = count(allow_none=True)
+    database = text(allow_none=True)
+    sslmode = text(allow_none=True)
+    failures = many(SourceFailure)
     createdAt = moment()
     updatedAt = moment()
+
+
+class Test(Answer):
+    """Whether a database lets us in."""
+
+    works = fields.Boolean(required=True)
+    message = text("what is wrong", allow_none=True)
+
+
+class TestAnswer(Answer):
+    """The outcome of a test."""
+
+    test = one(Test)
 
 
 class AppAnswer(Answer):
@@ -290,7 +323,14 @@ class Source(Answer):
     guid = text()
     appGuid = text()
     name = text()
-    eventType = text("the type of its events", allow_none=True)
+    eventType = text("the type of its events; null for sources of sql apps", allow_none=True)
+    table = text(allow_none=True)
+    schema = text(allow_none=True)
+    query = text(allow_none=True)
+    userIdColumn = text("where the userId stands", allow_none=True)
+    refreshSeconds = count("how often everybody is looked up anew; null: as the settings say", allow_none=True)
+    refreshedAt = moment("when the last whole refresh of everybody began, or the source was made", allow_none=True)
+    failure = one(Failure, allow_none=True)
     createdAt = moment()
     updatedAt = moment()
 
@@ -327,10 +367,11 @@ class DeletedSourceAnswer(Answer):
     source = one(Deleted)
 
 
-class EventPreview(Answer):
-    """The newest events of a source."""
+class Preview(Answer):
+    """The newest events of a source, or some rows of an sql app's, as text."""
 
-    events = many(StoredEvent)
+    events = fields.List(fields.Nested(StoredEvent))
+    rows = fields.List(fields.Dict(keys=fields.String(), values=fields.String(allow_none=True)))
 
 
 class Column(Answer):
@@ -554,6 +595,7 @@ class Status(Answer):
     repoints = count("identifiers whose events are to be given to another profile", allow_none=True)
     refreshes = count("profiles whose properties are to be computed, each source counting", allow_none=True)
     conflicts = count("values of unique properties that another profile has; counted up to 100,000", allow_none=True)
+    failingSources = count("sources of sql apps that can't be loaded", allow_none=True)
     workers = many(Worker)
     dependencies = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 

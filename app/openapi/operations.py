@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from marshmallow import Schema
 
+from app.api.app_bodies import AppChanges, NewApp
 from app.api.bodies import KeyChanges, MergeBody, NewKey, SuppressionBody
 from app.api.property_bodies import NewRule, NewSource, RuleChanges, RulePreview, SourceChanges
 from app.openapi import answers, queries
@@ -66,25 +67,30 @@ OPERATIONS: Mapping[str, Operation] = {
     "api.profiles.revert": Operation("profiles", {202: answers.RevertAnswer}, (400, 404)),
     "api.profiles.delete": Operation("profiles", {202: answers.DeletionAnswer}, (400, 404), queries.Deletion),
     "api.apps.list_all": Operation("properties", {200: answers.AppPage}, (400,), queries.Page),
+    "api.apps.create": Operation("properties", {201: answers.AppAnswer}, (400, 413, 415, 422), body=NewApp),
     "api.apps.show": Operation("properties", {200: answers.AppAnswer}, (400, 404)),
+    "api.apps.change": Operation(
+        "properties", {200: answers.AppAnswer}, (400, 404, 409, 413, 415, 422), body=AppChanges
+    ),
+    "api.apps.test": Operation("properties", {200: answers.TestAnswer}, (400, 404, 409)),
     "api.apps.delete": Operation("properties", {200: answers.DeletedAppAnswer}, (400, 404, 409)),
-    "api.apps.list_sources": Operation("properties", {200: answers.SourcePage}, (400,), queries.Page),
-    "api.apps.create_source": Operation(
+    "api.sources.list_all": Operation("properties", {200: answers.SourcePage}, (400,), queries.Page),
+    "api.sources.create": Operation(
         "properties", {201: answers.SourceAnswer}, (400, 413, 415, 422), body=NewSource
     ),
-    "api.apps.show_source": Operation("properties", {200: answers.SourceAnswer}, (400, 404)),
-    "api.apps.change_source": Operation(
+    "api.sources.show": Operation("properties", {200: answers.SourceAnswer}, (400, 404)),
+    "api.sources.change": Operation(
         "properties", {200: answers.SourceAnswer}, (400, 404, 413, 415, 422), body=SourceChanges
     ),
-    "api.apps.delete_source": Operation("properties", {200: answers.DeletedSourceAnswer}, (400, 404, 409)),
-    "api.apps.preview_source": Operation("properties", {200: answers.EventPreview}, (400, 404), queries.Limit),
-    "api.apps.columns": Operation("properties", {200: answers.Columns}, (400, 404)),
+    "api.sources.delete": Operation("properties", {200: answers.DeletedSourceAnswer}, (400, 404, 409)),
+    "api.sources.show_preview": Operation("properties", {200: answers.Preview}, (400, 404, 409), queries.Limit),
+    "api.sources.show_columns": Operation("properties", {200: answers.Columns}, (400, 404, 409)),
     "api.property_rules.list_all": Operation("properties", {200: answers.PropertyRulePage}, (400,), queries.Page),
     "api.property_rules.create": Operation(
         "properties", {201: answers.PropertyRuleAnswer}, (400, 413, 415, 422), body=NewRule
     ),
     "api.property_rules.preview": Operation(
-        "properties", {200: answers.RulePreviewed}, (400, 413, 415, 422), body=RulePreview
+        "properties", {200: answers.RulePreviewed}, (400, 409, 413, 415, 422), body=RulePreview
     ),
     "api.property_rules.show": Operation("properties", {200: answers.PropertyRuleShown}, (400, 404)),
     "api.property_rules.change": Operation(

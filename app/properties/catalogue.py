@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask import current_app
 
-from app.models import EVENTS_APP, App, PropertyRule, Source, begin_writing, db
-from app.properties.rules import EventRule, problem_of, rule_of
+from app.models import EVENTS_APP, App, Loading, Lookup, PropertyRule, Source, begin_writing, db
+from app.properties.databases import check_column, check_source
+from app.properties.rules import Refused as Refused
+from app.properties.rules import Rule, rule_of
 from backends.event import new_guid, now
 
 OWN_KEYS = ("guid", "userId", "anonymousId")
@@ -19,17 +21,12 @@ KEY = r"^[^\0/\s]{1,191}\Z"
 USER, TRAIT = "user", "trait"
 """Who made a rule: a person, or the data of an identify event."""
 
+SELECTION = ("table", "schema", "query", "userIdColumn", "refreshSeconds")
+"""What the options of an sql app's source may be."""
+
 OPTIONS = {"column": "column", "aggregation": "aggregation", "window_days": "windowDays"}
 
 Row = TypeVar("Row")
-
-
-class Refused(ValueError):
-    """Raised when a field can't be what it was to be: `field`, and the message."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class InUse(Exception):
@@ -52,30 +49,37 @@ def delete_app(guid: str) -> bool:
     return True
 
 
-def create_source(app_guid: str, name: str, event_type: str) -> Source:
-    """A source of the events of one type. Raises Refused."""
+def create_source(app_guid: str, name: str, event_type: str | None = None, **options: Any) -> Source:
+    """A source of the events of one type; or, of an sql app, of its table or query (options as in app.foreign.selection).
+    Raises Refused."""
     moment = now()
-    row = Source(guid=new_guid("src"), app_guid=app_guid, name=name, event_type=event_type, options={})
+    row = Source(guid=new_guid("src"), app_guid=app_guid, name=name, event_type=event_type)
+    row.options = {one: options[one] for one in SELECTION if options.get(one) is not None}
     row.created_at = row.updated_at = moment
+    _check_selection(row)
 
     def write() -> Source:
-        if db.session.get(App, app_guid) is None:
-            raise Refused("appGuid", f"there is no app {app_guid!r}: GET /api/v1/apps lists them")
+        _app(app_guid)
         db.session.add(row)
+        if event_type is None:
+            db.session.add(Loading(source_guid=row.guid, reached="", refreshed_at=moment, failures=0))
         return row
 
-    return _written(write, "name", name)
+    return written(write, "name", name)
 
 
-def rename_source(guid: str, name: str) -> Source | None:
+def change_source(guid: str, name: str | None = None, refresh_seconds: int | None = None) -> Source | None:
     """None if there is no such source. Raises Refused."""
 
     def write() -> Source | None:
         if (row := db.session.get(Source, guid)) is not None:
-            row.name, row.updated_at = name, now()
+            if refresh_seconds is not None and row.event_type is not None:
+                raise Refused("refreshSeconds", "that is for sources of sql apps: those of events are right at once")
+            row.name, row.updated_at = name or row.name, now()
+            row.options = {**row.options, **({"refreshSeconds": refresh_seconds} if refresh_seconds else {})}
         return row
 
-    return _written(write, "name", name)
+    return written(write, "name", name or "")
 
 
 def delete_source(guid: str) -> bool:
@@ -89,12 +93,15 @@ def delete_source(guid: str) -> bool:
         db.session.rollback()
         raise InUse(f"rules are made of the source {row.name!r}: {', '.join(keys)}. Delete them first")
     db.session.delete(row)
+    for model in (Loading, Lookup):
+        db.session.execute(sa.delete(model).where(model.source_guid == guid))
     db.session.commit()
     return True
 
 
 def create_rule(values: Mapping[str, Any]) -> PropertyRule:
     """A rule; `values` as `draft_rule` takes them. One that a trait made gives way to it. Raises Refused."""
+    check_column(values["source_guid"], values["column"])
 
     def write() -> PropertyRule:
         _remove_trait(values["key"])
@@ -103,11 +110,13 @@ def create_rule(values: Mapping[str, Any]) -> PropertyRule:
         db.session.add(row)
         return row
 
-    return _written(write, "key", values["key"])
+    return written(write, "key", values["key"])
 
 
 def change_rule(guid: str, changes: Mapping[str, Any]) -> PropertyRule | None:
     """Change a rule, which is computed anew for everybody then. None if there is none. Raises Refused."""
+    if (known := db.session.get(PropertyRule, guid)) is not None:
+        check_column(known.source_guid, changes.get("column"))
 
     def write() -> PropertyRule | None:
         row = db.session.get(PropertyRule, guid, with_for_update=True)
@@ -122,7 +131,7 @@ def change_rule(guid: str, changes: Mapping[str, Any]) -> PropertyRule | None:
         _begin_backfill(row)
         return row
 
-    return _written(write, "key", changes.get("key", ""))
+    return written(write, "key", changes.get("key", ""))
 
 
 def delete_rule(guid: str) -> bool:
@@ -135,20 +144,21 @@ def delete_rule(guid: str) -> bool:
     return row is not None
 
 
-def draft_rule(values: Mapping[str, Any]) -> EventRule:
+def draft_rule(values: Mapping[str, Any]) -> Rule:
     """The rule as it would be: key, type, is_unique, is_array, source_guid, column, aggregation, window_days, filters
     ([{key, op, match}]). Nothing is written. Raises Refused."""
+    check_column(values["source_guid"], values["column"])
     row, source = _drafted(values)
     rule = rule_of(row, source)
     check(rule)
     return rule
 
 
-def check(rule: EventRule) -> None:
+def check(rule: Rule) -> None:
     """Raises Refused if the rule makes no sense."""
     if rule.key in own_keys():
         raise Refused("key", f"{rule.key!r} is what profiles are known by anyway: choose another one")
-    if problem := problem_of(rule):
+    if problem := rule.problem():
         raise Refused(*problem)
 
 
@@ -174,6 +184,33 @@ def _drafted(values: Mapping[str, Any]) -> tuple[PropertyRule, Source]:
     return row, source
 
 
+def _app(guid: str) -> App:
+    row = db.session.get(App, guid)
+    if row is None:
+        raise Refused("appGuid", f"there is no app {guid!r}: GET /api/v1/apps lists them")
+    return row
+
+
+def _check_selection(row: Source) -> None:
+    """Refuse what is no source of such an app, and what is not there."""
+    is_sql = _app(row.app_guid).kind != "events"
+    if not is_sql:
+        if row.event_type is None:
+            raise Refused("eventType", "a source of events needs it: the type of its events")
+        if row.options:
+            raise Refused(min(row.options), "that is for sources of sql apps")
+        return
+    if row.event_type is not None:
+        raise Refused("eventType", "that is for sources of events: of an sql app say the table, or a query")
+    if ("table" in row.options) == ("query" in row.options):
+        raise Refused("table", "say a table or a query, one of the two")
+    if "userIdColumn" not in row.options:
+        raise Refused("userIdColumn", "a source of an sql app needs it: the column with the userId")
+    if ";" in row.options.get("query", ""):
+        raise Refused("query", "a query is one statement: send it without any ';'")
+    check_source(row)
+
+
 def _source(guid: str) -> Source:
     row = db.session.get(Source, guid)
     if row is None:
@@ -195,7 +232,7 @@ def _begin_backfill(row: PropertyRule) -> None:
     row.swept_to = row.updated_at if row.options.get("windowDays") else None
 
 
-def _written(write: Callable[[], Row], field: str, value: str) -> Row:
+def written(write: Callable[[], Row], field: str, value: str) -> Row:
     begin_writing()
     try:
         row = write()

@@ -43,7 +43,7 @@ def columns_of(backend: EventBackend, event_type: str) -> list[Column]:
     own = [_column(key, PropertyType.DATE if key == "occurredAt" else PropertyType.STRING) for key in COLUMNS]
     data = []
     for key in backend.data_keys(event_type):
-        data.append(_column(DATA_PREFIX + key, _type_of([event.data[key] for event in found if key in event.data])))
+        data.append(_column(DATA_PREFIX + key, type_of([event.data[key] for event in found if key in event.data])))
     return own + data
 
 
@@ -67,7 +67,7 @@ def _column(key: str, type: PropertyType) -> Column:
     return Column(key, type, operators, [one for one in Aggregation if one not in unfit])
 
 
-def _type_of(values: Sequence[str]) -> PropertyType:
+def type_of(values: Sequence[str]) -> PropertyType:
     """The narrowest type that most of the values are of: a rule leaves out the few that are of none."""
     for type in NARROW:
         if 2 * sum(bool(re.search(FORMS[type].pattern or "", value)) for value in values) > len(values):

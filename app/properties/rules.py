@@ -1,18 +1,44 @@
-"""Rules: how a property's value comes from the events of a profile."""
+"""Rules: how a property's value comes from the events of a profile, or from what an sql app knows of the person."""
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.models import PropertyRule, Source
 from app.properties.types import FORMS, PropertyType, Value, significant
-from backends.aggregation import COUNTS, LISTS, NUMBER, NUMERIC, Aggregate, Aggregation, Filter, Measure, Operator
+from backends.aggregation import (
+    COLUMNS,
+    COUNTS,
+    LISTS,
+    NUMBER,
+    NUMERIC,
+    Aggregate,
+    Aggregation,
+    Filter,
+    Measure,
+    Operator,
+)
 from backends.event import Timestamp, timestamp
+
+Problem = tuple[str, str]
+"""A field, and what is wrong with it."""
+
+_COLUMN = re.compile(rf"({'|'.join(COLUMNS)}|data\..+)\Z", re.DOTALL)
+
+
+class Refused(ValueError):
+    """Raised when a field can't be what it was to be: `field`, and the message."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True)
-class EventRule:
-    """A rule on events of one type, as it was when it was read."""
+class Rule(ABC):
+    """What all rules have, wherever their values come from; as it was when it was read."""
 
     guid: str
     source_guid: str
@@ -20,13 +46,27 @@ class EventRule:
     type: PropertyType
     is_array: bool
     is_unique: bool
+    version: int
+
+    @abstractmethod
+    def problem(self) -> Problem | None:
+        """What makes the rule senseless; None if nothing does."""
+
+
+@dataclass(frozen=True)
+class EventRule(Rule):
+    """A rule on the events of one type."""
+
     event_type: str
     column: str
     aggregation: Aggregation
     filters: tuple[Filter, ...] = ()
     window_days: int | None = None
-    version: int = 1
     swept_to: Timestamp | None = None
+
+    def problem(self) -> Problem | None:
+        """A column, an aggregation and a type that fit each other, and filters that can be asked."""
+        return _problem_of_events(self)
 
     def measure(self, moment: datetime) -> Measure:
         """What to ask the backend for, at `moment`."""
@@ -52,22 +92,35 @@ class EventRule:
         return FORMS[self.type].pattern
 
 
-def rule_of(row: PropertyRule, source: Source) -> EventRule:
-    """The rule of a row, on its source of events."""
+@dataclass(frozen=True)
+class ColumnRule(Rule):
+    """A rule on a column of an sql app's table, or query: the value that stands beside the person's userId."""
+
+    column: str
+
+    def problem(self) -> Problem | None:
+        """A column has one value."""
+        return ("isArray", "a column has one value: say false") if self.is_array else None
+
+
+def rule_of(row: PropertyRule, source: Source) -> Rule:
+    """The rule of a row, on its source. Raises Refused if it says less, or more, than a rule of such a source does."""
+    common = (row.guid, row.source_guid, row.key, PropertyType(row.type), row.is_array, row.is_unique, row.version)
     options = row.options
+    if source.event_type is None:
+        for name, said in (*((one, options.get(one)) for one in ("aggregation", "windowDays")), ("filters", row.filters)):
+            if said:
+                raise Refused(name, "that is for rules of events: of an sql app's source there is the column only")
+        return ColumnRule(*common, options["column"])
+    if not options.get("aggregation"):
+        raise Refused("aggregation", f"a rule of events needs one: {', '.join(Aggregation)}")
     return EventRule(
-        row.guid,
-        row.source_guid,
-        row.key,
-        PropertyType(row.type),
-        row.is_array,
-        row.is_unique,
-        source.event_type or "",
+        *common,
+        source.event_type,
         options["column"],
         Aggregation(options["aggregation"]),
         tuple(_filter_of(one) for one in row.filters),
         options.get("windowDays"),
-        row.version,
         row.swept_to,
     )
 
@@ -79,8 +132,9 @@ def _filter_of(one: Mapping[str, str]) -> Filter:
     return Filter(one["key"], Operator(one["op"]), match)
 
 
-def problem_of(rule: EventRule) -> tuple[str, str] | None:
-    """What makes the rule senseless: (field, message); None if nothing does."""
+def _problem_of_events(rule: EventRule) -> Problem | None:
+    if not _COLUMN.match(rule.column):
+        return "column", f"there is no column {rule.column!r}; there are {', '.join(COLUMNS)} and data.KEY"
     has_numbers = rule.type in (PropertyType.INTEGER, PropertyType.FLOAT)
     if (rule.aggregation in LISTS) != rule.is_array:
         made = "one value: say false" if rule.is_array else "a list: say true"
@@ -96,7 +150,7 @@ def problem_of(rule: EventRule) -> tuple[str, str] | None:
     return _problem_of_filters(rule)
 
 
-def _problem_of_moments(rule: EventRule, has_numbers: bool) -> tuple[str, str] | None:
+def _problem_of_moments(rule: EventRule, has_numbers: bool) -> Problem | None:
     if rule.aggregation in (Aggregation.SUM, Aggregation.AVERAGE):
         return "aggregation", f"there is no {rule.aggregation.value} of times: count them, or take min, max or diff"
     makes_number = rule.aggregation in COUNTS or rule.aggregation is Aggregation.DIFF
@@ -107,7 +161,7 @@ def _problem_of_moments(rule: EventRule, has_numbers: bool) -> tuple[str, str] |
     return _problem_of_filters(rule)
 
 
-def _problem_of_filters(rule: EventRule) -> tuple[str, str] | None:
+def _problem_of_filters(rule: EventRule) -> Problem | None:
     for place, one in enumerate(rule.filters):
         if one.op in (Operator.GREATER, Operator.LESS):
             wanted, kind = ("a time", PropertyType.DATE) if one.column == "occurredAt" else ("a number", PropertyType.FLOAT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -10,13 +10,15 @@ from app.identity.store import IdentityStore
 from app.identity.view import identifiers
 from app.models import PropertyRule, Source
 from app.properties.marks import after, mark, refreshes, rules_table, sources
-from app.properties.rules import EventRule, rule_of
+from app.properties.rules import ColumnRule, EventRule, Rule, rule_of
 from app.properties.values import Computed, properties, write_values
 from backends.event import Timestamp, now
 from backends.sql.changing import change
 from backends.sql.expressions import canonical_moment, moment_now
 from backends.sql.rows import among, rows
 from backends.sql.walks import distinct
+
+R = TypeVar("R", bound=Rule)
 
 LEASE_S = 30
 """For so long a refresh is one worker's; longer than a job may take."""
@@ -57,16 +59,17 @@ class PropertyStore:
         self.identity = identity
         self.dialect = identity.dialect
 
-    def rules(self, source_guids: Iterable[str] | None = None) -> list[EventRule]:
-        """The rules on events, all or those of these sources, in order of their guids."""
+    def rules(self, kind: type[R], source_guids: Iterable[str] | None = None) -> list[R]:
+        """The rules of that kind, all or those of these sources, in order of their guids."""
         condition = sa.true() if source_guids is None else among(self.dialect, rules_table.c.source_guid, source_guids)
         with self.identity.reading() as connection:
-            return self._rules(connection, condition)
+            return self._rules(connection, kind, condition)
 
     def sources(self) -> list[str]:
-        """The sources that have rules."""
+        """The sources of events that have rules."""
         with self.identity.reading() as connection:
-            return sorted(connection.scalars(sa.select(rules_table.c.source_guid).distinct()))
+            of_events = sa.select(rules_table.c.source_guid).join(sources, _is_of(EventRule)).distinct()
+            return sorted(connection.scalars(of_events))
 
     def take(self, limit: int) -> list[Refreshing]:
         """Up to `limit` refreshes that are due, the oldest first, for LEASE_S."""
@@ -118,22 +121,26 @@ class PropertyStore:
         """Write what was computed (`values.write_values`)."""
         self.identity.transact(lambda connection: write_values(connection, computed))
 
-    def homes(self, limit: int, behind: str) -> list[str]:
-        """Up to `limit` profiles, in order of guids."""
-        chosen = sa.select(identifiers.c.home).where(identifiers.c.home > behind).order_by(identifiers.c.home).limit(limit)
+    def homes(self, limit: int, behind: str, kind: type[Rule] = EventRule) -> list[str]:
+        """Up to `limit` profiles of which a rule of that kind may say something (a column: of people), in order of guids."""
+        chosen = sa.select(identifiers.c.home).where(identifiers.c.home > behind)
+        if kind is ColumnRule:
+            chosen = chosen.where(identifiers.c.kind == "user")
         with self.identity.reading() as connection:
-            return list(connection.scalars(chosen))
+            return list(connection.scalars(chosen.order_by(identifiers.c.home).limit(limit)))
 
-    def next_backfill(self) -> tuple[EventRule, str] | None:
-        """A rule that is not computed for all profiles yet, and the last one it was computed for."""
+    def next_backfill(self, kind: type[R], source_guid: str | None = None) -> tuple[R, str] | None:
+        """A rule of that kind (and source) that is not computed for all profiles yet, and the last one it was computed for."""
         with self.identity.reading() as connection:
-            waiting = rules_table.c.backfilled_at.is_(None)
-            chosen = sa.select(rules_table.c.guid, rules_table.c.backfilled_to).join(sources, _is_of_events).where(waiting)
+            chosen = sa.select(rules_table.c.guid, rules_table.c.backfilled_to).join(sources, _is_of(kind))
+            chosen = chosen.where(rules_table.c.backfilled_at.is_(None))
+            if source_guid is not None:
+                chosen = chosen.where(rules_table.c.source_guid == source_guid)
             row = connection.execute(chosen.order_by(rules_table.c.updated_at, rules_table.c.guid).limit(1)).first()
-            found = [rule for rule in self._rules(connection, rules_table.c.guid == row.guid)] if row else []
+            found = self._rules(connection, kind, rules_table.c.guid == row.guid) if row else []
             return (found[0], row.backfilled_to) if row and found else None
 
-    def note_backfill(self, rule: EventRule, behind: str, profiles: Sequence[str], is_done: bool) -> None:
+    def note_backfill(self, rule: Rule, behind: str, profiles: Sequence[str], is_done: bool) -> None:
         """The rule is computed for these profiles, the next ones behind `behind`; with `is_done` they were the last.
 
         Who comes second with them changes nothing: they are counted once, and nobody is sent back.
@@ -160,14 +167,17 @@ class PropertyStore:
         """Delete up to `limit` values of rules that are no more, and refreshes that wait for nothing; return how many."""
         return self.identity.transact(lambda connection: _clear_orphans(connection, limit))
 
-    def _rules(self, connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[EventRule]:
-        statement = sa.select(PropertyRule, Source).join(Source, Source.guid == PropertyRule.source_guid)
-        statement = statement.where(sources.c.event_type.is_not(None), condition).order_by(rules_table.c.guid)
+    def _rules(self, connection: sa.Connection, kind: type[R], condition: sa.ColumnElement[bool]) -> list[R]:
+        statement = sa.select(PropertyRule, Source).join(Source, _is_of(kind)).where(condition).order_by(rules_table.c.guid)
         with sa.orm.Session(connection) as session:
-            return [rule_of(row, source) for row, source in session.execute(statement)]
+            found = [rule_of(row, source) for row, source in session.execute(statement)]
+        return [rule for rule in found if isinstance(rule, kind)]
 
 
-_is_of_events = sa.and_(sources.c.guid == rules_table.c.source_guid, sources.c.event_type.is_not(None))
+def _is_of(kind: type[Rule]) -> sa.ColumnElement[bool]:
+    """Whether a source is a rule's, and the rule of that kind."""
+    is_of_events = sources.c.event_type.is_not(None)
+    return sa.and_(sources.c.guid == rules_table.c.source_guid, is_of_events if kind is EventRule else sa.not_(is_of_events))
 
 
 def _finish(connection: sa.Connection, taken: Sequence[Refreshing], waits: Mapping[str, Wait]) -> None:

@@ -16,8 +16,8 @@ DIGITS = 12
 
 INTEGER = f"^-?(0|[1-9][0-9]{{0,17}}){END}"
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[T ][0-9:.]{4,15}(Z|[+-][0-9:]{4,5})?"
-MOST_MS = 253_402_300_800_000
-"""The year 10000."""
+LEAST_MS, MOST_MS = -30_610_224_000_000, 253_402_300_800_000
+"""The years 1000 and 10000: people were born before 1970."""
 
 
 class PropertyType(StrEnum):
@@ -52,7 +52,7 @@ def significant(number: float) -> float:
 
 def _date(text: str) -> str | None:
     found = parse_ms(text)
-    return from_ms(found) if found is not None and 0 <= found < MOST_MS else None
+    return from_ms(found) if found is not None and LEAST_MS <= found < MOST_MS else None
 
 
 FORMS = {

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from app.identity.view import identifiers
 from app.models import Property
-from app.properties.marks import mark, rules_table
-from app.properties.rules import EventRule
+from app.properties.lookups import note_lookups
+from app.properties.marks import mark, rules_table, sources
+from app.properties.rules import Rule
 from app.properties.types import Value
 from backends.event import MAX_ID_LENGTH, Timestamp, now
 from backends.sql.engine import dialect_of
@@ -31,7 +32,7 @@ class Computed:
     With `is_certain` it is written down also of whom it makes nothing, so that a slower computation can't undo it.
     """
 
-    rule: EventRule
+    rule: Rule
     profile_guids: Sequence[str]
     values: Mapping[str, Found]
     began: Timestamp
@@ -154,9 +155,12 @@ def _wake_rivals(connection: sa.Connection, selected: sa.ColumnElement[bool]) ->
     owner = properties.alias("owner")
     is_named = sa.and_(owner.c.profile_guid == properties.c.conflict, owner.c.rule_guid == properties.c.rule_guid)
     still = sa.exists().where(is_named, owner.c.unique_value == properties.c.text_value)
-    statement = sa.select(properties.c.profile_guid, rules_table.c.source_guid)
-    statement = statement.join(rules_table, rules_table.c.guid == properties.c.rule_guid).where(selected, sa.not_(still))
-    mark(connection, [(row[0], row[1]) for row in connection.execute(statement)], now())
+    statement = sa.select(properties.c.profile_guid, sources.c.guid, sources.c.event_type.is_(None))
+    statement = statement.join(rules_table, rules_table.c.guid == properties.c.rule_guid)
+    statement = statement.join(sources, sources.c.guid == rules_table.c.source_guid).where(selected, sa.not_(still))
+    rivals = list(connection.execute(statement))
+    mark(connection, [(guid, source) for guid, source, is_sql in rivals if not is_sql], now())
+    note_lookups(connection, [(source, guid) for guid, source, is_sql in rivals if is_sql])
 
 
 def text_of(value: Value | list[Value] | None) -> str | None:

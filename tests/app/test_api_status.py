@@ -31,6 +31,7 @@ def test_the_status_counts_what_waits_and_what_is_left_open(app: Flask) -> None:
         "deadLetters": 1,
         "refreshes": 0,
         "conflicts": 0,
+        "failingSources": 0,
         "repoints": 0,
         "workers": [],
         "dependencies": {"redis": "ok", "database": "ok", "backend": "ok"},

@@ -22,6 +22,7 @@ NEEDED = {
     "profiles show": ["--user-id", "ann"],
     "profiles explain": ["pro_1"],
     "profiles export": ["pro_1"],
+    "apps create": ["crm", "--host", "127.0.0.1", "--database", "crm", "--no-test"],
     "sources create": ["pageview"],
     "properties create": ["k", "--source", "src_1", "--type", "integer", "--column", "type", "--aggregation", "count"],
     "bench": ["http://127.0.0.1:9", "--key", "secret"],

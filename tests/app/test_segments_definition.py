@@ -14,6 +14,7 @@ from app.identity.rule import Policy
 from app.identity.store import IdentityStore
 from app.identity.view import claims_table, identifiers, merges
 from app.models import PropertyRule, Source, db
+from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
 from app.properties.values import Computed, properties
 from app.segments import reading
@@ -202,7 +203,7 @@ def write(told: Facts, store: PropertyStore) -> None:
     known = {home: values for home, (_, _, values) in homes(told).items()}
     computed = [
         Computed(rule, guids, {guid: (known[guid][rule.key], 0) for guid in guids if rule.key in known[guid]}, now())
-        for rule in store.rules()
+        for rule in store.rules(EventRule)
     ]
     store.write(computed)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.properties.rules import EventRule
+from app.properties.rules import Rule
 from app.properties.store import PropertyStore, Refreshing, Wait
 from app.properties.values import Computed
 from backends.event import Event
@@ -54,7 +54,7 @@ class DyingStore(PropertyStore):
         super().finish(taken, waits)
         perhaps_die("finish")
 
-    def note_backfill(self, rule: EventRule, behind: str, profiles: Sequence[str], is_done: bool) -> None:
+    def note_backfill(self, rule: Rule, behind: str, profiles: Sequence[str], is_done: bool) -> None:
         super().note_backfill(rule, behind, profiles, is_done)
         perhaps_die("note")
 

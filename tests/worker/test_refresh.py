@@ -15,6 +15,7 @@ from app.identity import deletions, profiles
 from app.models import EVENTS_APP, Property, PropertyRule, Refresh, db
 from app.properties import catalogue
 from app.properties.reading import properties_of
+from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
 from app.properties.values import Computed
 from app.services import services
@@ -288,7 +289,7 @@ def test_a_worker_that_slept_longer_than_its_lease_takes_no_reason_away(works: W
 def test_a_worker_that_slept_writes_nothing_over_what_is_newer(works: Works) -> None:
     works.visit("ann")
     works.rule()
-    (rule,) = works.store.rules()
+    (rule,) = works.store.rules(EventRule)
     ann = works.profile("ann")
     old = Computed(rule, [ann], {ann: (1, 0)}, works.store.clock(), is_certain=False)
     time.sleep(0.002)

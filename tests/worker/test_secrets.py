@@ -175,7 +175,7 @@ def test_nothing_tells_a_secret_when_it_is_printed() -> None:
     one = Event("evt_1", CANARY, CANARY, CANARY, CANARY, CANARY, {CANARY: CANARY}, CANARY, CANARY, CANARY)
     url = f"postgresql://me:{CANARY}@host/x"
     places = {"database_url": url, "event_backend_url": url, "redis_url": f"redis://:{CANARY}@host/0"}
-    settings = Settings(**places, secret_key=CANARY, sentry_dsn=f"http://{CANARY}@host/1")
+    settings = Settings(**places, secret_key=CANARY, secret_key_fallbacks=(CANARY,), sentry_dsn=f"http://{CANARY}@host/1")
 
     for shown in (one, [one], settings, redis.Redis.from_url(settings.redis_url), Key("key_1", frozenset(), frozenset())):
         assert CANARY not in repr(shown) and CANARY not in str(shown)

@@ -12,6 +12,7 @@ from flask import Flask
 
 from app.identity.view import identifiers
 from app.models import PropertyRule, Source, db
+from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
 from app.properties.values import Computed, properties, write_values
 from app.services import services
@@ -44,7 +45,7 @@ def values(app: Flask) -> Iterator[PropertyStore]:
 
 
 def computed(values: PropertyStore, profile_guid: str, value: str | None, **others: str) -> Computed:
-    (rule,) = values.rules()
+    (rule,) = values.rules(EventRule)
     found = {profile_guid: value, **others}
     return Computed(rule, list(found), {guid: (value, 0) for guid, value in found.items()}, now())
 

@@ -7,11 +7,13 @@ from threading import RLock
 from app.config import Settings
 from app.identity.deletions import delete_events
 from app.identity.store import IdentityStore
+from app.properties.loads import LoadStore
 from app.properties.store import PropertyStore
-from app.stream import BACKFILL, DELETE, REFRESH, REPOINT
+from app.stream import BACKFILL, DELETE, LOAD, REFRESH, REPOINT
 from backends.base import EventBackend
 from backends.event import Event, timestamp
 from worker.backfill import Backfiller
+from worker.load import Loader
 from worker.pipeline import Pipeline
 from worker.refresh import Refresher
 
@@ -26,8 +28,15 @@ class LocalWorker:
         self._pipeline = Pipeline(store, backend, settings.placeholders)
         self._refresher = Refresher(PropertyStore(store), backend)
         self._backfiller = Backfiller(self._refresher.store, self._refresher)
+        self._loader = Loader(self._refresher.store, LoadStore(store, settings.sql_apps_refresh_interval_s))
         self._wanted: list[str] = []
-        self._jobs = {REPOINT: self._repoint, DELETE: self._delete, REFRESH: self._refresh, BACKFILL: self._backfill}
+        self._jobs = {
+            REPOINT: self._repoint,
+            DELETE: self._delete,
+            REFRESH: self._refresh,
+            BACKFILL: self._backfill,
+            LOAD: self._load,
+        }
 
     def store(self, events: Sequence[Event]) -> None:
         """Store them on their profiles, and compute the properties of these."""
@@ -52,6 +61,7 @@ class LocalWorker:
         while self._pipeline.repoint(CHUNK):
             pass
         self._follow_up()
+        self._load()
 
     def _delete(self) -> None:
         while delete_events(self._pipeline.store, self._pipeline.backend, CHUNK, timestamp(datetime.now(UTC))):
@@ -69,4 +79,8 @@ class LocalWorker:
 
     def _backfill(self) -> None:
         while self._backfiller.work_off():
+            pass
+
+    def _load(self) -> None:
+        while self._loader.work_off():
             pass

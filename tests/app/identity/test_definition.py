@@ -22,6 +22,7 @@ from app.identity.links import LINKED
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore, repoints
 from app.models import Merge, Property, PropertyRule, Source, db
+from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
 from app.retention import Retention
 from app.services import services
@@ -160,7 +161,7 @@ class World:
             mine.setdefault(event.profile_guid, []).append(event)
         wanted = {
             (guid, rule.key): rule.value(aggregate(rule.measure(datetime.now(UTC)), events))
-            for rule in self.refresher.store.rules()
+            for rule in self.refresher.store.rules(EventRule)
             for guid, events in mine.items()
         }
         rows = list(db.session.execute(sa.select(Property, PropertyRule.key).join(PropertyRule, is_its_rule)))
