@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app.identity.rule import Policy
 from app.identity.store import IdentityStore
 from app.models import Property, db
+from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
 from backends.aggregation import aggregate, passes
 from backends.event import Event
@@ -50,7 +51,7 @@ def check_properties(stored: Sequence[Event]) -> Iterator[str]:
         if event.profile_guid:
             by_profile[event.profile_guid].append(event)
     there = _values()
-    for rule in PropertyStore(IdentityStore(db.engine, Policy.SEPARATE)).rules():
+    for rule in PropertyStore(IdentityStore(db.engine, Policy.SEPARATE)).rules(EventRule):
         measure = rule.measure(datetime.now(UTC))
         for profile, events in by_profile.items():
             theirs = [event for event in events if passes(event, measure)]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from app.properties.rules import EventRule, problem_of
+from app.properties.rules import EventRule
 from app.properties.types import PropertyType
 from app.properties.values import Found
 from backends.aggregation import COLUMNS, LISTS, Aggregation, Filter, Operator
@@ -78,6 +78,7 @@ def rules(draw: st.DrawFn) -> EventRule:
         type=draw(st.sampled_from(PropertyType)),
         is_array=aggregation in LISTS,
         is_unique=False,
+        version=1,
         event_type="t",
         column=draw(COLUMN),
         aggregation=aggregation,
@@ -109,7 +110,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
         one.close()
 
 
-@given(events=EVENTS, asked=st.lists(rules().filter(lambda rule: problem_of(rule) is None), min_size=1, max_size=4))
+@given(events=EVENTS, asked=st.lists(rules().filter(lambda rule: rule.problem() is None), min_size=1, max_size=4))
 @settings(
     max_examples=150,
     deadline=None,
@@ -152,7 +153,7 @@ def test_twelve_digits_are_told_of_a_sum(stores: Stores) -> None:
         Event(f"evt_{place}", "t", "ann", None, moment, moment, {"x": value}, profile_guid="pro_ann")
         for place, value in enumerate(values)
     ]
-    rule = EventRule("r", "s", "k", PropertyType.FLOAT, False, False, "t", "data.x", Aggregation.SUM)
+    rule = EventRule("r", "s", "k", PropertyType.FLOAT, False, False, 1, "t", "data.x", Aggregation.SUM)
     for name, store in stores.items():
         store.save(events)
         assert math.isclose(float(str(computed(store, rule)["pro_ann"][0])), 1.0, abs_tol=1e-6), name

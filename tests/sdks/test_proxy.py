@@ -78,7 +78,7 @@ BASE64 = base64.b64encode(HOME.encode()).decode()
     "path, body",
     [
         ("/", HOME.encode()),
-        ("/", gzip.compress(HOME.encode())),
+        ("/", gzip.compress(HOME.encode(), mtime=0)),
         ("/", f"data={quote_plus(HOME)}&verbose=1".encode()),
         ("/", f"data={BASE64}".encode()),
         ("/", f"data={quote_plus(BASE64)}".encode()),
