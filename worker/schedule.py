@@ -2,10 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import redis
+from redis.client import Pipeline
 from rq import Queue
 from rq.cron import CronJob, CronScheduler
 from rq.exceptions import DuplicateJobError, StopRequested
@@ -50,6 +52,11 @@ class Scheduler(CronScheduler):
             job.set_enqueue_time(datetime.fromtimestamp(tick * job.interval, UTC))
         return due
 
+    def register_death(self, pipeline: Pipeline | None = None) -> None:
+        """Leave RQ's list of schedulers. With a Redis that is away this would be raised in place of StopRequested."""
+        with suppress(redis.RedisError):
+            super().register_death(pipeline)
+
 
 def main() -> None:
     """Enqueue until asked to stop; a Redis that is away is waited for."""
@@ -64,19 +71,23 @@ def main() -> None:
     ]
     if settings.retention_days:
         schedule.append((jobs.wake_expire, EXPIRE_S))
-    while True:
-        scheduler = Scheduler(job_client(settings), logging_level=logging.WARNING)
-        for job, interval in schedule:
-            scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
-        try:
-            scheduler.start()  # type: ignore[no-untyped-call]  # RQ's own is not annotated
-            break
-        except redis.RedisError as error:
-            log.warning("Redis is away: %s", kind_of(error))
+    with suppress(StopRequested):
+        while not _ran_to_its_end(job_client(settings), schedule):
             time.sleep(RESTART_S)
-        except StopRequested:
-            break
     log.info("scheduler stopped")
+
+
+def _ran_to_its_end(client: redis.Redis, schedule: Sequence[tuple[Callable[[], None], int]]) -> bool:
+    """Enqueue until asked to stop; False if Redis went away."""
+    scheduler = Scheduler(client, logging_level=logging.WARNING)
+    for job, interval in schedule:
+        scheduler.register(job, QUEUE, interval=interval, name=job.__name__)
+    try:
+        scheduler.start()  # type: ignore[no-untyped-call]  # RQ's own is not annotated
+    except redis.RedisError as error:
+        log.warning("Redis is away: %s", kind_of(error))
+        return False
+    return True
 
 
 if __name__ == "__main__":
