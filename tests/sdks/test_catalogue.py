@@ -4,9 +4,11 @@ import json
 import re
 
 from tests.sdks.catalogue import SDKS, Sdk
+from tests.sdks.faults import EACH, EVERY, LOST, LOST_OR_BUSY
 from tests.sdks.installing import HERE
 from tests.servers import ROOT
 
+FAULTS = {EVERY: "all", LOST: "lost", LOST_OR_BUSY: "lost, 503", EACH: "all, less what it gives up"}
 TOOLS = {"esbuild", "playwright-core"}
 RUNS_IN = {"python": "Python", "python-old": "Python", "node": "Node", "browser": "Chromium"}
 
@@ -32,13 +34,16 @@ def pin_of(sdk: Sdk) -> tuple[str, str]:
     return (of_pypi() if sdk.language.startswith("python") else of_npm())[sdk.package]
 
 
-def test_the_page_has_each_sdk_in_its_pinned_version_and_nothing_else() -> None:
+def test_the_page_has_each_sdk_in_its_pinned_version_with_its_faults_and_nothing_else() -> None:
     page = (ROOT / "docs/sdks.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (\S+) \| (\w+) \| [^|]* ?\| ([^|]+) \|", page, re.MULTILINE)
 
-    said = re.findall(r"^\| `([^`]+)` \| (\S+) \| (\w+) \|", page, re.MULTILINE)
+    there: dict[tuple[str, str, str], dict[str, None]] = {}
+    for sdk in SDKS:
+        there.setdefault((*pin_of(sdk), RUNS_IN[sdk.language]), {})[FAULTS[sdk.faults]] = None
 
-    assert len(said) == len(set(said))
-    assert set(said) == {(*pin_of(sdk), RUNS_IN[sdk.language]) for sdk in SDKS}
+    assert len(rows) == len(there)
+    assert {tuple(row): faults for *row, faults in rows} == {row: "; ".join(faults) for row, faults in there.items()}
 
 
 def test_every_package_that_is_installed_from_npm_is_used() -> None:

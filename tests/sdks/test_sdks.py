@@ -4,7 +4,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def system(server_directory: Path) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def tellings(request: pytest.FixtureRequest, system: System) -> Iterator[dict[str, Future[Telling]]]:
     """The stories of the SDKs that are asked for, a few at a time, for most of their time they wait."""
-    wanted = [item.callspec.params["sdk"] for item in request.session.items if item.fspath == request.fspath]
+    asked_for = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = [params["sdk"] for params in asked_for if isinstance(params.get("sdk"), Sdk)]
     commands: dict[str, list[str] | NotInstalled] = {}
     for language in dict.fromkeys(sdk.language for sdk in wanted):
         try:
@@ -123,6 +124,12 @@ def test_what_it_told_is_stored_once_and_rightly_on_one_profile(
         check_it_is_as_it_was_told(telling, event)
     check_the_faults_happened(telling)
     check_it_is_one_person(system, telling)
+
+
+def test_no_process_of_the_service_met_anything_unforeseen(system: System, tellings: dict[str, Future[Telling]]) -> None:
+    wait(tellings.values())
+
+    assert "Traceback" not in system.log.read_text()
 
 
 def check_each_is_there_once(telling: Telling, events: list[dict[str, Any]]) -> None:
