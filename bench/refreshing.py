@@ -69,14 +69,13 @@ def measure(servers: Servers, events_a_round: int) -> list[Row]:
 def measure_heavy(servers: Servers) -> list[Row]:
     """A worker drains others; then each batch has events of a profile with a million, of which there are twenty rules."""
     place, visitors = servers.place(), Visitors()
+    place.drain(visitors.first_visits())
     heavy = fill_profile(place)
     make_rules(place, TWENTY)
     one, clock = worker(place.environ), scheduler(place.environ)
     one.start()
     clock.start()
     try:
-        drained(place, visitors.first_visits())
-        rested(place)
         before = [drained(place, visitors.events(PART)) for _ in range(ROUNDS)]
         rested(place)
         began = time.monotonic()

@@ -31,7 +31,7 @@ QUESTIONS = (
     ("of one in three, by guid", "purchases > 3", None),
     ("of one in three, by value", "purchases > 3", "-purchases"),
     ("of two conditions, by a third value", "purchases > 3 and last_seen within 30 days", "-revenue"),
-    ("of one in 10,000, by another value", "revenue > 4900", "last_seen"),
+    ("of one in 200, by another value", "revenue > 4900", "last_seen"),
     ("of a word in a text", "email contains '777@'", "email"),
     ("of one of two, or not", "(plan = gold or purchases > 20) and not last_seen within 30 days", "purchases"),
     ("without a value", "purchases does not exist and userId exists", None),
