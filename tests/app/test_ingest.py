@@ -282,8 +282,8 @@ def test_a_key_may_be_for_some_origins_only(app: Flask) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "https://evil.example"
 
 
-WITHOUT_KEY = {"health.live", "health.ready", "openapi.document", "openapi.page", "openapi.asset"}
-"""What says nothing of anybody's data: the documentation is the same wherever this is served."""
+WITHOUT_KEY = {"clients.script", "health.live", "health.ready", "openapi.document", "openapi.page", "openapi.asset"}
+"""What says nothing of anybody's data: documentation and the JavaScript client are the same wherever this is served."""
 
 
 def test_a_write_key_can_do_nothing_else(app: Flask, sender: Sender) -> None:
@@ -296,7 +296,7 @@ def test_a_write_key_can_do_nothing_else(app: Flask, sender: Sender) -> None:
             assert answer.status_code == 403, f"{method} {path}"
 
 
-def test_without_a_key_only_health_and_documentation_can_be_asked(app: Flask, client: FlaskClient) -> None:
+def test_without_a_key_only_health_documentation_and_the_client_can_be_asked(app: Flask, client: FlaskClient) -> None:
     for rule in our_routes(app):
         if rule.endpoint not in WITHOUT_KEY:
             path = re.sub(r"<[^>]+>", "user", rule.rule)
