@@ -23,6 +23,9 @@ SLOW_S, TOO_SLOW_S = 0.5, 2
 """For one rule: then few profiles are taken; then ever fewer, until whoever takes so long is alone."""
 
 HEAVY_MS = 20
+"""Who costs that much waits before they are computed again. Whom the backend fails to compute costs no less, however soon
+it says so: else they would be tried again without a pause."""
+
 LONG = 1000
 """Events that a history has at least that is taken for heavy, however slow the machine is at the moment."""
 
@@ -76,12 +79,14 @@ class Refresher:
                 return self.store.pause(some, reached, {})
             if not is_computed or (rule is not rules[-1] and not may_go_on()):
                 costs = self._costs_ms(rules, profiles, time.perf_counter() - began)
+                if not is_computed:
+                    costs = {guid: max(costs.get(guid, 0), HEAVY_MS) for guid in profiles}
                 return self.store.pause(some, reached, costs, is_whole=is_computed)
         most = FEW if slowest_s > SLOW_S and len(some) > 1 else MOST_AT_ONCE
         self._at_once = min(most, self._at_once * 2)
         costs = self._costs_ms(rules, profiles, time.perf_counter() - began)
         whole = {one.profile_guid: one.spent_ms + costs.get(one.profile_guid, 0) for one in some}
-        self.store.finish(some, {guid: _wait(cost) for guid, cost in whole.items() if cost > HEAVY_MS})
+        self.store.finish(some, {guid: _wait(cost) for guid, cost in whole.items() if cost >= HEAVY_MS})
         self.refreshed += len(some)
 
     def write(self, rule: EventRule, profiles: Sequence[str], began: Timestamp, is_certain: bool = True) -> bool:
@@ -102,7 +107,7 @@ class Refresher:
     def _costs_ms(self, rules: Sequence[EventRule], profiles: Sequence[str], seconds: float) -> Mapping[str, int]:
         """What each profile cost of these seconds, by how many events it has; nothing if together they cost little."""
         spent = round(seconds * 1000)
-        if spent <= HEAVY_MS or not rules:
+        if spent < HEAVY_MS or not rules:
             return {}
         type = rules[0].event_type
         if len(profiles) == 1:
@@ -118,7 +123,7 @@ def _groups(taken: Sequence[Refreshing]) -> list[list[Refreshing]]:
     """Who has the same rules to be computed; but alone who cost much the last time, so that nobody has to wait with them."""
     groups: dict[tuple[str, str, str], list[Refreshing]] = {}
     for one in taken:
-        alone = one.profile_guid if one.cost_ms > HEAVY_MS else ""
+        alone = one.profile_guid if one.cost_ms >= HEAVY_MS else ""
         groups.setdefault((alone, one.source_guid, one.reached), []).append(one)
     return [some for _, some in sorted(groups.items())]
 
