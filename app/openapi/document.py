@@ -14,7 +14,9 @@ from werkzeug.routing import Rule
 from app.api.shapes import Json
 from app.ingest import schemas as ingest
 from app.ingest.schemas import Converted, EventSchema
-from app.openapi.answers import Error, EventExplanation, ProfileExplanation
+from app.openapi.answers.events import EventExplanation
+from app.openapi.answers.forms import Error
+from app.openapi.answers.profiles import ProfileExplanation
 from app.openapi.operations import JSON, OPEN, OPERATIONS, PERMISSIONS_INSIDE, Operation
 from app.openapi.queries import DATA
 from backends.event import MAX_ID_LENGTH
