@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import redis
@@ -136,6 +136,23 @@ def app(settings: Settings, furnished_file: FurnishedFile) -> Iterator[Flask]:
         furnished_file.copy_to(settings.database_url.removeprefix("sqlite:///"))
     yield app
     close(app)
+
+
+@pytest.fixture
+def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """An app with other settings."""
+    apps = []
+
+    def make(**changes: Any) -> Flask:
+        app = create_app(Settings(**{**vars(settings), **changes}))
+        with app.app_context():
+            db.create_all()
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        close(app)
 
 
 @pytest.fixture

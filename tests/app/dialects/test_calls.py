@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,15 @@ from flask import Flask
 from app import create_app
 from app.config import InvalidSettings, Settings
 from app.ingest.calls import names
-from app.models import db
 from app.services import services
 from app.stream import BYTES
 from tests.app.dialects.speaking import SUCCESS, Speaker, form, packed, refused
-from tests.conftest import close
 from tests.servers import Web, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 ORIGIN = "https://shop.example"
 TRACK = {"type": "track", "event": "buy", "userId": "ann"}
-
-
-@pytest.fixture
-def make_app(settings: Settings) -> Iterator[Any]:
-    """An app with other settings."""
-    apps = []
-
-    def make(**changes: Any) -> Flask:
-        app = create_app(Settings(**{**vars(settings), **changes}))
-        with app.app_context():
-            db.create_all()
-        apps.append(app)
-        return app
-
-    yield make
-    for app in apps:
-        close(app)
 
 
 def one_of_each(key: str, bad: bool = False) -> dict[str, dict[str, Any]]:
