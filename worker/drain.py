@@ -20,8 +20,11 @@ from worker.stopping import Slice
 log = logging.getLogger(__name__)
 
 SLICE_S = 5
-SINGLE_AFTER_DELIVERIES = 3
+SUSPECT_AFTER_DELIVERIES = 3
 PARK_AFTER_ATTEMPTS = 5
+TOGETHER = 50
+"""Suspects that are tried at a time before each is tried alone: mostly somebody else ended the workers that had them."""
+
 SETTLE_AFTER = 100
 KILLER = "it ended the worker's process each time it was tried"
 ATTEMPTS = "drain:attempts"
@@ -91,12 +94,12 @@ class Drain:
             self._handle_all(entries, time_left)
 
     def _handle_all(self, entries: Sequence[Entry], time_left: Slice) -> None:
-        suspects = [entry for entry in entries if entry.deliveries > SINGLE_AFTER_DELIVERIES]
-        good = [entry for entry in entries if entry.deliveries <= SINGLE_AFTER_DELIVERIES]
+        suspects = [entry for entry in entries if entry.deliveries > SUSPECT_AFTER_DELIVERIES]
+        good = [entry for entry in entries if entry.deliveries <= SUSPECT_AFTER_DELIVERIES]
         if good:
             self._store(good, time_left)
         for entry in suspects:
-            self._store_singly(entry)
+            self._store_suspects(entry, TOGETHER)
 
     def _store(self, entries: Sequence[Entry], time_left: Slice) -> None:
         """Store a batch; event by event if there is something wrong with it, later if the store is away."""
@@ -117,20 +120,44 @@ class Drain:
                 return self._store_apart(entries, time_left)
 
     def _store_apart(self, entries: Sequence[Entry], time_left: Slice) -> None:
-        """Entry by entry, and the events of the one that is to blame one by one: its neighbours may be a thousand."""
+        """Entry by entry, and the events of the one that is to blame part by part: its neighbours may be a thousand."""
         if len(entries) == 1:
-            return self._store_singly(entries[0])
+            return self._store_suspects(entries[0], TOGETHER if len(entries[0].events) > TOGETHER else 1)
         for entry in entries:
             self._store([entry], time_left)
 
-    def _store_singly(self, entry: Entry) -> None:
-        """Store an entry's events one by one, those first that were tried least; acknowledge it when all are done."""
+    def _store_suspects(self, entry: Entry, at_once: int) -> None:
+        """Store an entry's events: first those that nobody has tried, so many at a time, then the others one by one, those
+        that were tried least before; acknowledge it when all are done."""
         attempts = self._attempts(entry.events)
-        is_done = True
-        for event in sorted(entry.events, key=lambda event: attempts[event.guid]):
-            is_done &= self._store_suspect(event)
-        if is_done:
+        events = sorted(entry.events, key=lambda event: attempts[event.guid])
+        tried = [event for event in events if attempts[event.guid]]
+        untried = events[: len(events) - len(tried)]
+        parts = [untried[place : place + at_once] for place in range(0, len(untried), at_once)]
+        if all([self._store_part(part) for part in [*parts, *([event] for event in tried)]]):
             self._acknowledge([entry])
+
+    def _store_part(self, events: Sequence[Event]) -> bool:
+        """Store some suspects together; one by one if something is wrong with them. False if any shall be tried again. That
+        they are tried is noted before it may kill us: then each is tried alone from there on."""
+        if len(events) == 1:
+            return self._store_suspect(events[0])
+        guids = [event.guid for event in events]
+        self._count_attempts(guids, 1)
+        try:
+            self._noted.update(self.pipeline.store_events(events))
+        except BackendUnavailable as error:
+            log.warning("could not store some events: %s", _first_line(error))
+            self._count_attempts(guids, -1)
+            return False
+        except (BaseTimeoutException, redis.RedisError):
+            raise
+        except Exception:
+            log.exception("some events can't be stored together", extra={"events": len(events)})
+            self._count_attempts(guids, -1)
+            return all([self._store_suspect(event) for event in events])
+        self._forget_attempts(guids)
+        return True
 
     def _store_suspect(self, event: Event) -> bool:
         """Store or park one event; False if it shall be tried again. The attempt is noted before it may kill us."""
@@ -143,7 +170,7 @@ class Drain:
                 self._noted.update(self.pipeline.store_events([event]))
             except BackendUnavailable as error:
                 log.warning("could not store an event: %s", _first_line(error))
-                self.client.hincrby(ATTEMPTS, event.guid, -1)
+                self._count_attempts([event.guid], -1)
                 return False
             except EventsRefused as error:
                 self._park(event, f"the store refused it: {error}")
@@ -155,6 +182,12 @@ class Drain:
                 return False
         self._forget_attempts([event.guid])
         return True
+
+    def _count_attempts(self, guids: Sequence[str], change: int) -> None:
+        with self.client.pipeline() as pipeline:
+            for guid in guids:
+                pipeline.hincrby(ATTEMPTS, guid, change)
+            pipeline.execute()
 
     def _forget_attempts(self, guids: Sequence[str]) -> None:
         """The notes end with the suspicion, also where a worker died between making and removing them."""

@@ -179,6 +179,32 @@ def test_a_job_whose_time_is_up_ends_also_while_it_stores_event_by_event(at_work
     assert client.xpending(STREAM, GROUP)["pending"] == 1
 
 
+def test_what_died_with_its_workers_is_stored_some_at_a_time(at_work: Flask, client: redis.Redis) -> None:
+    events = [made_event(str(number)) for number in range(120)]
+    services().stream.append(events)
+    retried(client, deliveries=4)
+    client.hset(ATTEMPTS, events[7].guid, 2)
+    client.hset(ATTEMPTS, events[9].guid, 1)
+    CountingPipeline.sizes.clear()
+
+    drain_with(CountingPipeline).run()
+
+    assert CountingPipeline.sizes == [50, 50, 18, 1, 1]
+    assert len(stored()) == 120
+    assert not client.exists(ATTEMPTS) and client.xlen(STREAM) == 0
+
+
+def test_poison_among_many_costs_a_try_for_each_of_its_part(picky: Flask, client: redis.Redis) -> None:
+    services().stream.append([made_event(str(number), type="poison" if number == 60 else "visit") for number in range(120)])
+    CountingPipeline.sizes.clear()
+
+    drain_with(CountingPipeline).run()
+
+    assert CountingPipeline.sizes == [120, 50, 50, *[1] * 50, 20]
+    assert len(stored()) == 119
+    assert not client.exists(ATTEMPTS, REASONS)
+
+
 @pytest.mark.parametrize("deliveries", [1, 4])
 def test_the_notes_on_suspects_go_with_them(at_work: Flask, client: redis.Redis, deliveries: int) -> None:
     event = made_event("1")
