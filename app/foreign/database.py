@@ -19,7 +19,14 @@ GRACE_S = 2
 STATEMENTS = 3
 """So many times longer than one statement all of a transaction may take."""
 
+AT_ONCE, TURN_S = 2, 1
+"""Connections that a process has to all databases together, and how long is waited for one of them: its other threads are
+there for events, which nobody else's database may hold up."""
+
 SQLITE = "SQL_APPS_SQLITE"
+
+
+_turns = threading.BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,24 @@ class ForeignDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A READ ONLY transaction. Raises AppUnavailable in place of whatever the database or its driver says."""
+        """A READ ONLY transaction. Raises AppUnavailable in place of whatever the database or its driver says; and if as many
+        are under way as may be at once."""
+        if not _turns.acquire(timeout=TURN_S):
+            busy = f"can't be asked now: {AT_ONCE} questions to databases are under way already; try again"
+            raise AppUnavailable(self.place.app, busy)
+        try:
+            with self._transaction() as connection:
+                yield connection
+        finally:
+            _turns.release()
+
+    def ping(self) -> None:
+        """Return if the database lets us in. Raises AppUnavailable."""
+        with self.reading() as connection:
+            connection.execute(sa.select(1))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
         guard = _Guard(self.driver, STATEMENTS * self.limits.timeout_s + GRACE_S)
 
         def connect() -> Any:
@@ -58,11 +82,6 @@ class ForeignDatabase:
             raise AppUnavailable(self.place.app, *problem) from None
         except (UnicodeDecodeError, OverflowError):
             raise AppUnavailable(self.place.app, "has text that is none in its own encoding", "query") from None
-
-    def ping(self) -> None:
-        """Return if the database lets us in. Raises AppUnavailable."""
-        with self.reading() as connection:
-            connection.execute(sa.select(1))
 
     def _connect(self) -> Any:
         """A connection to the first address that answers; to one that may be connected to, and no other."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,25 @@ def test_a_peer_that_stops_in_the_middle_is_not_waited_for(company: Company) -> 
             connection.execute(sa.text("SELECT 1"))
             between.freeze()
             connection.execute(sa.text("SELECT 1"))
+
+
+def test_databases_that_say_nothing_leave_threads_for_events(company: Company) -> None:
+    """Of four that ask at once, as many as a web process has threads, two wait for the peer."""
+    with Between() as silent, ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: said_of(company, silent.port), range(4)))
+
+    assert sorted("under way already" in one for one in said) == [False, False, True, True]
+    assert said_of(company, company.port) == "", "the turns were given back"
+
+
+def said_of(company: Company, port: int) -> str:
+    """What is wrong with a database there."""
+    told = {key: value for key, value in company.app.items() if key not in ("name", "port")}
+    try:
+        ForeignDatabase(Place("crm", port=port, **told), Limits(1, allows_private=True)).ping()
+    except AppUnavailable as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize(
