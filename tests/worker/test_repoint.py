@@ -1,14 +1,20 @@
 """Moving events to where they belong now, on each database."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
 import pytest
 from flask import Flask
 
 from app.identity import decisions, deletions, profiles
+from app.identity.repoints import Repointer
+from app.identity.view import Pair
 from app.services import services
-from backends.base import EventQuery
+from backends.base import EventBackend, EventQuery
 from backends.event import Event
 from tests.worker.conftest import sql
 from worker import jobs
+from worker.pipeline import Pipeline
 
 
 def visit(second: int, user: str | None, device: str | None) -> Event:
@@ -85,3 +91,44 @@ def test_a_device_with_many_events_is_moved_in_chunks() -> None:
     work_off()
 
     assert services().backend.count(EventQuery(profile_guid=profile_of(2))) == 2502
+
+
+class Racing:
+    """A backend where somebody does something after it was asked who was first seen where, but before that is written down."""
+
+    def __init__(self, backend: EventBackend, meanwhile: Callable[[], object]) -> None:
+        self._backend = backend
+        self._meanwhile = [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+        found = self._backend.first_sightings(anonymous_ids)
+        if self._meanwhile:
+            self._meanwhile.pop()()
+        return found
+
+
+@pytest.mark.usefixtures("at_work")
+@pytest.mark.parametrize("user", ["bob", "carl"])
+def test_a_claim_of_a_batch_that_is_stored_while_others_recompute_is_not_lost(user: str) -> None:
+    """Between its first step, which writes the claim, and its second, another worker reads the stored events; when the
+    batch has verified all and is done, that one writes down what it read: the claim begins later, or there is none."""
+    store(visit(1, "ann", "kiosk"), visit(5, None, "kiosk"), visit(8, "bob", "kiosk"), visit(9, None, "kiosk"))
+    shared = services()
+    pipeline = Pipeline(shared.identity, shared.backend, frozenset())
+    assigned = pipeline.identify([visit(3, user, "kiosk")])
+    noted: list[Pair] = []
+
+    def finish_batch() -> None:
+        noted.extend(pipeline.verify(assigned, pipeline.save(assigned.events)))
+
+    racing = cast(EventBackend, Racing(shared.backend, finish_batch))
+    Repointer(shared.identity, racing, frozenset()).work_off(1000)
+    pipeline.settle(noted)
+
+    ann, kiosk = profile_of(1), profile_of(9)
+    assert profile_of(5) == kiosk != ann
+    [first, second] = sql("SELECT user_id, seen FROM claims WHERE anonymous_id = 'kiosk' ORDER BY seen LIMIT 2")
+    assert (first[0], second[0], second[1][:20]) == ("ann", user, "2026-01-01T00:00:03.")
