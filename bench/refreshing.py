@@ -46,8 +46,8 @@ TWENTY = [
     ("ipAddress", "most recent value", "string"),
 ]
 
-PART = 20_000
-HEAVY_EVENTS = 200
+PART = 4_000
+HEAVY_EVENTS = 40
 """One in a hundred."""
 
 
