@@ -102,7 +102,7 @@ class Drain:
             self._store_suspects(entry, TOGETHER)
 
     def _store(self, entries: Sequence[Entry], time_left: Slice) -> None:
-        """Store a batch; event by event if there is something wrong with it, later if the store is away."""
+        """Store a batch; its entries apart if there is something wrong with it, later if the store is away."""
         while True:
             try:
                 self._noted.update(self.pipeline.store_events([event for entry in entries for event in entry.events]))

@@ -115,8 +115,9 @@ class Repointer:
         """1. Who was forgotten, and has events again, gets a home. 2. Claims of the devices from the stored events.
         3. The owners by the rule. 4. Who should have which events.
 
-        A claim that is taken back may be one of a batch that has written it, but not stored its event, when that is looked
-        for: so it is looked for once more. A batch that stores it later than that notices itself (IdentityStore.verify).
+        Where claims are changed, the stored events are looked at once more: a claim that was taken back may be one of a batch
+        that had written it, but not stored its event; and who slept longer than the lease has read what is no more. A batch
+        that stores its event later than that notices itself (IdentityStore.verify).
         """
         self._welcome_back(taken)
         devices = {value for kind, value in taken if kind == "anonymous"}
@@ -124,11 +125,11 @@ class Repointer:
         told = self._told(devices)
         while True:
             work = partial(self._owners, devices=devices, users=users, told=told)
-            assignments, taken_back = self.store.transact(work)
-            again = self._told(taken_back)
-            if again == {pair: seen for pair, seen in told.items() if pair[0] in taken_back}:
+            assignments, changed = self.store.transact(work)
+            again = self._told(changed)
+            if again == {pair: seen for pair, seen in told.items() if pair[0] in changed}:
                 return assignments
-            told = {pair: seen for pair, seen in told.items() if pair[0] not in taken_back} | again
+            told = {pair: seen for pair, seen in told.items() if pair[0] not in changed} | again
 
     def _told(self, devices: set[str]) -> dict[Pair, str]:
         """The devices' claims by the stored events."""
@@ -148,15 +149,15 @@ class Repointer:
     def _owners(
         self, connection: sa.Connection, devices: set[str], users: set[str], told: dict[Pair, str]
     ) -> tuple[list[Assignment], set[str]]:
-        """Who should have which events, and the devices of which claims were taken back."""
-        taken_back = _write_claims(connection, devices, told)
+        """Who should have which events, and the devices of which claims were changed."""
+        changed = _write_claims(connection, devices, told)
         view = read_view(connection, self.store.policy, users, devices)
         known = sorted(device for device in devices if ("anonymous", device) in view.homes)
         assignments = [one for device in known for one in _device_assignments(connection, view, device)]
         for user in sorted(users):
             if home := view.homes.get(("user", view.root(user))):
                 assignments.append(Assignment(home, user_id=user))
-        return assignments, taken_back
+        return assignments, changed
 
 
 def has_events(backend: EventBackend, pair: Pair) -> bool:
@@ -187,23 +188,22 @@ def _make_home(connection: sa.Connection, view: View, device: str) -> str:
 
 
 def _write_claims(connection: sa.Connection, devices: set[str], told: dict[Pair, str]) -> set[str]:
-    """Make the devices' claims by events what the stored events tell; return the devices that lost one, or of which one
-    begins later now. A claim needs a user who is known."""
+    """Make the devices' claims by events what the stored events tell; return the devices of which one changed. A claim needs
+    a user who is known."""
     stored = _stored_claims(connection, devices)
     known = _known_users(connection, {user for _, user in told.keys() - stored.keys()})
-    taken_back = set()
-    for pair in sorted(told.keys() | stored.keys()):
-        if pair not in told:
+    wanted = {pair: seen for pair, seen in told.items() if pair in stored or pair[1] in known}
+    changed = sorted(pair for pair in wanted.keys() | stored.keys() if wanted.get(pair) != stored.get(pair))
+    for pair in changed:
+        if pair not in wanted:
             connection.execute(sa.delete(claims_table).where(*_claim_key(pair)))
-            taken_back.add(pair[0])
-        elif pair not in stored and pair[1] in known:
-            record = {"anonymous_id": pair[0], "user_id": pair[1], "origin": "", "seen": told[pair]}
+        elif pair not in stored:
+            record = {"anonymous_id": pair[0], "user_id": pair[1], "origin": "", "seen": wanted[pair]}
             connection.execute(sa.insert(claims_table), [record])
-        elif pair in stored and told[pair] > stored[pair]:
-            connection.execute(sa.update(claims_table).where(*_claim_key(pair)).values(seen=told[pair]))
-            taken_back.add(pair[0])
-    lower_claims(connection, [(*pair, seen) for pair, seen in told.items() if seen < stored.get(pair, "")])
-    return taken_back
+        elif wanted[pair] > stored[pair]:
+            connection.execute(sa.update(claims_table).where(*_claim_key(pair)).values(seen=wanted[pair]))
+    lower_claims(connection, [(*pair, wanted[pair]) for pair in changed if wanted.get(pair, "~") < stored.get(pair, "")])
+    return {device for device, _ in changed}
 
 
 def _claim_key(pair: Pair) -> tuple[sa.ColumnElement[bool], ...]:

@@ -132,3 +132,26 @@ def test_a_claim_of_a_batch_that_is_stored_while_others_recompute_is_not_lost(us
     assert profile_of(5) == kiosk != ann
     [first, second] = sql("SELECT user_id, seen FROM claims WHERE anonymous_id = 'kiosk' ORDER BY seen LIMIT 2")
     assert (first[0], second[0], second[1][:20]) == ("ann", user, "2026-01-01T00:00:03.")
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_worker_that_slept_longer_than_its_lease_leaves_no_claim_that_no_event_makes() -> None:
+    """When it has read the stored events it sleeps; meanwhile ann is deleted, another worker carries that out, she is back."""
+    store(visit(1, "ann", "kiosk"), visit(5, None, "kiosk"), visit(8, "bob", "kiosk"), visit(9, None, "kiosk"))
+    shared = services()
+    shared.identity.note([visit(9, None, "kiosk")])
+
+    def while_it_sleeps() -> None:
+        sql("UPDATE repoints SET taken_until = '2026-01-01 00:00:00'")
+        ann = profiles.find_by(shared.identity, "user", "ann")
+        assert ann
+        deletions.delete(shared.identity, ann)
+        work_off()
+        store(visit(20, "ann", "kiosk"))
+        work_off()
+
+    racing = cast(EventBackend, Racing(shared.backend, while_it_sleeps))
+    Repointer(shared.identity, racing, frozenset()).work_off(1000)
+
+    found = sql("SELECT user_id, seen FROM claims WHERE anonymous_id = 'kiosk' AND user_id <> '' ORDER BY seen")
+    assert [(user, seen[:20]) for user, seen in found] == [("bob", "2026-01-01T00:00:08."), ("ann", "2026-01-01T00:00:20.")]
