@@ -21,8 +21,8 @@ FOLDERS = {"python": "python", "python-old": "python", "node": "node", "browser"
 BOUGHT_AT = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 TRAITS = {"plan": "pro", "name": "Zoë 🛒"}
 ORDER = {"order": "A-17/2+3", "total": 99.5, "gift": True, "items": ["shirt", "hat"], "for": "Jürgen & Zoë"}
-MARKED = {"home", "pricing", "sign-in", "people", "purchase", "thanks"}
-"""The steps that a request can be seen to tell; of the others nothing is waited for."""
+MARKED = {"home", "pricing", "sign-in", "people", "alias", "purchase", "thanks"}
+"""The steps that a page's request can be seen to tell. The others go before one of these in the same queue."""
 
 AT_MOST_S = 120
 GRACE_S = 1.5
