@@ -13,6 +13,7 @@ from app.stream import DRAIN, REPOINT, EventStream
 from app.tracing import span
 from backends.errors import BackendUnavailable, EventsRefused
 from backends.event import Event
+from worker.attempts import Attempts, forget_entries
 from worker.consumer import Consumer, Entry
 from worker.pipeline import Pipeline
 from worker.stopping import Slice
@@ -27,8 +28,6 @@ TOGETHER = 50
 
 SETTLE_AFTER = 100
 KILLER = "it ended the worker's process each time it was tried"
-ATTEMPTS = "drain:attempts"
-REASONS = "drain:reasons"
 
 
 class Drain:
@@ -106,7 +105,7 @@ class Drain:
         while True:
             try:
                 self._noted.update(self.pipeline.store_events([event for entry in entries for event in entry.events]))
-                self._forget_attempts([event.guid for entry in entries if entry.deliveries > 1 for event in entry.events])
+                forget_entries(self.client, [entry for entry in entries if entry.deliveries > 1])
                 return self._acknowledge(entries)
             except BackendUnavailable as error:
                 log.warning("could not store a batch: %s", _first_line(error))
@@ -129,71 +128,58 @@ class Drain:
     def _store_suspects(self, entry: Entry, at_once: int) -> None:
         """Store an entry's events: first those that nobody has tried, so many at a time, then the others one by one, those
         that were tried least before; acknowledge it when all are done."""
-        attempts = self._attempts(entry.events)
-        events = sorted(entry.events, key=lambda event: attempts[event.guid])
-        tried = [event for event in events if attempts[event.guid]]
-        untried = events[: len(events) - len(tried)]
+        attempts = Attempts(self.client, entry)
+        counts = attempts.of(entry.events)
+        untried = [event for event in entry.events if counts[event.guid] <= 0]
+        tried = sorted((event for event in entry.events if counts[event.guid] > 0), key=lambda event: counts[event.guid])
         parts = [untried[place : place + at_once] for place in range(0, len(untried), at_once)]
-        if all([self._store_part(part) for part in [*parts, *([event] for event in tried)]]):
+        if all([self._store_part(attempts, part) for part in [*parts, *([event] for event in tried)]]):
+            forget_entries(self.client, [entry])
             self._acknowledge([entry])
 
-    def _store_part(self, events: Sequence[Event]) -> bool:
+    def _store_part(self, attempts: Attempts, events: Sequence[Event]) -> bool:
         """Store some suspects together; one by one if something is wrong with them. False if any shall be tried again. That
         they are tried is noted before it may kill us: then each is tried alone from there on."""
         if len(events) == 1:
-            return self._store_suspect(events[0])
-        guids = [event.guid for event in events]
-        self._count_attempts(guids, 1)
+            return self._store_suspect(attempts, events[0])
+        attempts.count(events)
         try:
             self._noted.update(self.pipeline.store_events(events))
         except BackendUnavailable as error:
             log.warning("could not store some events: %s", _first_line(error))
-            self._count_attempts(guids, -1)
+            attempts.count(events, -1)
             return False
         except (BaseTimeoutException, redis.RedisError):
             raise
         except Exception:
             log.exception("some events can't be stored together", extra={"events": len(events)})
-            self._count_attempts(guids, -1)
-            return all([self._store_suspect(event) for event in events])
-        self._forget_attempts(guids)
+            attempts.count(events, -1)
+            return all([self._store_suspect(attempts, event) for event in events])
+        attempts.forget(events)
         return True
 
-    def _store_suspect(self, event: Event) -> bool:
-        """Store or park one event; False if it shall be tried again. The attempt is noted before it may kill us."""
-        attempts = self.client.hincrby(ATTEMPTS, event.guid, 1)
-        if attempts > PARK_AFTER_ATTEMPTS:
-            reason = self.client.hget(REASONS, event.guid)
-            self._park(event, str(reason, "utf-8") if isinstance(reason, bytes) else KILLER)
+    def _store_suspect(self, attempts: Attempts, event: Event) -> bool:
+        """Store or park one event; False if it shall be tried again."""
+        [count] = attempts.count([event])
+        if count > PARK_AFTER_ATTEMPTS:
+            self._park(event, attempts.reason(event) or KILLER)
         else:
             try:
                 self._noted.update(self.pipeline.store_events([event]))
             except BackendUnavailable as error:
                 log.warning("could not store an event: %s", _first_line(error))
-                self._count_attempts([event.guid], -1)
+                attempts.count([event], -1)
                 return False
             except EventsRefused as error:
                 self._park(event, f"the store refused it: {error}")
             except (BaseTimeoutException, redis.RedisError):
                 raise
             except Exception:
-                log.exception("an event can't be stored, attempt %d of %d", attempts, PARK_AFTER_ATTEMPTS)
-                self.client.hset(REASONS, event.guid, traceback.format_exc())
+                log.exception("an event can't be stored, attempt %d of %d", count, PARK_AFTER_ATTEMPTS)
+                attempts.explain(event, traceback.format_exc())
                 return False
-        self._forget_attempts([event.guid])
+        attempts.forget([event])
         return True
-
-    def _count_attempts(self, guids: Sequence[str], change: int) -> None:
-        with self.client.pipeline() as pipeline:
-            for guid in guids:
-                pipeline.hincrby(ATTEMPTS, guid, change)
-            pipeline.execute()
-
-    def _forget_attempts(self, guids: Sequence[str]) -> None:
-        """The notes end with the suspicion, also where a worker died between making and removing them."""
-        if guids:
-            self.client.hdel(ATTEMPTS, *guids)
-            self.client.hdel(REASONS, *guids)
 
     def _park(self, event: Event, reason: str) -> None:
         park(event, reason)
@@ -204,10 +190,6 @@ class Drain:
     def _acknowledge(self, entries: Sequence[Entry]) -> None:
         with self.meter.step("acknowledge"):
             self.consumer.acknowledge(entries)
-
-    def _attempts(self, events: Sequence[Event]) -> dict[str, int]:
-        guids = [event.guid for event in events]
-        return {guid: int(count or 0) for guid, count in zip(guids, self.client.hmget(ATTEMPTS, guids), strict=True)}
 
 
 def _first_line(error: Exception) -> str:

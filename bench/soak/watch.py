@@ -10,13 +10,16 @@ import redis
 
 from app.stream import GROUP, QUEUE, STREAM
 from bench.soak.system import SoakSystem
-from worker.drain import ATTEMPTS, REASONS
+from worker.attempts import COUNTS, REASONS
 
 SAMPLE_S = 2.0
 WARM_S = 20.0
 MIB = 1024 * 1024
-OF_ONE = ("rq:job:", "rq:worker:", "rq:cron_scheduler:", "rq:execution:", "rq:executions:", "rq:results:", "metrics:memory:")
-"""What the keys of a single job, worker or scheduler begin with."""
+OF_ONE = (
+    *("rq:job:", "rq:worker:", "rq:cron_scheduler:", "rq:execution:", "rq:executions:", "rq:results:", "metrics:memory:"),
+    *(COUNTS, REASONS),
+)
+"""What the keys of a single job, worker, scheduler or entry begin with."""
 
 
 class Growth(NamedTuple):
@@ -79,16 +82,12 @@ def look_at(client: redis.Redis) -> Kept:
     kinds = Counter(":".join(key.split(":")[:2]) for key in keys)
     consumers = len(client.xinfo_consumers(STREAM, GROUP)) if client.exists(STREAM) and client.xinfo_groups(STREAM) else 0
     used: int = client.info("memory")["used_memory_dataset"]
-    return Kept(kinds, consumers, used, [*_notes(client), *_unknown_to_rq(client, keys)])
+    return Kept(kinds, consumers, used, _forgotten(client, keys))
 
 
-def _notes(client: redis.Redis) -> list[str]:
-    """The drain's notes on suspects, which must go with them: none is left when nothing waits."""
-    return [f"{name} {field.decode()}" for name in (ATTEMPTS, REASONS) for field in client.hkeys(name)]
-
-
-def _unknown_to_rq(client: redis.Redis, keys: list[str]) -> list[str]:
-    """Keys of a job, a worker or a scheduler that don't expire, and that no queue and no registry knows."""
+def _forgotten(client: redis.Redis, keys: list[str]) -> list[str]:
+    """Keys of a job, a worker, a scheduler or an entry that don't expire, and that no queue and no registry knows: now that
+    nothing waits, no entry is left."""
     known = {one.decode() for one in client.lrange(f"rq:queue:{QUEUE}", 0, -1)}
     for key in keys:
         if client.type(key) == b"zset":

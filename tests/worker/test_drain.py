@@ -17,8 +17,9 @@ from backends.base import EventQuery
 from backends.event import Event, derived_event_guid
 from tests.worker.conftest import sql
 from worker import jobs
-from worker.consumer import Consumer
-from worker.drain import ATTEMPTS, REASONS, Drain
+from worker.attempts import COUNTS, KEPT_S, REASONS, Attempts
+from worker.consumer import Consumer, Entry
+from worker.drain import Drain
 from worker.pipeline import Pipeline
 
 
@@ -128,11 +129,17 @@ def test_a_parked_event_claims_nothing(picky: Flask) -> None:
     assert ann.profile_guid != phone.profile_guid
 
 
-def retried(client: redis.Redis, deliveries: int) -> None:
+def retried(client: redis.Redis, deliveries: int) -> list[Entry]:
     """Let what waits have been read so many times by workers that died."""
     consumer = Consumer(client, "dead")
-    ids = [entry.id for entry in consumer.read()]
-    client.xclaim(STREAM, GROUP, "dead", 0, ids, idle=31_000, retrycount=deliveries)
+    entries = consumer.read()
+    client.xclaim(STREAM, GROUP, "dead", 0, [entry.id for entry in entries], idle=31_000, retrycount=deliveries)
+    return entries
+
+
+def notes(client: redis.Redis) -> list[bytes]:
+    """The keys of all notes on suspects."""
+    return [*client.scan_iter(f"{COUNTS}*"), *client.scan_iter(f"{REASONS}*")]
 
 
 def drain_with(pipeline: type[Pipeline]) -> Drain:
@@ -182,16 +189,29 @@ def test_a_job_whose_time_is_up_ends_also_while_it_stores_event_by_event(at_work
 def test_what_died_with_its_workers_is_stored_some_at_a_time(at_work: Flask, client: redis.Redis) -> None:
     events = [made_event(str(number)) for number in range(120)]
     services().stream.append(events)
-    retried(client, deliveries=4)
-    client.hset(ATTEMPTS, events[7].guid, 2)
-    client.hset(ATTEMPTS, events[9].guid, 1)
+    [entry] = retried(client, deliveries=4)
+    Attempts(client, entry).count([events[7], events[9]])
+    Attempts(client, entry).count([events[7]])
     CountingPipeline.sizes.clear()
 
     drain_with(CountingPipeline).run()
 
     assert CountingPipeline.sizes == [50, 50, 18, 1, 1]
     assert len(stored()) == 120
-    assert not client.exists(ATTEMPTS) and client.xlen(STREAM) == 0
+    assert not notes(client) and client.xlen(STREAM) == 0
+
+
+def test_what_another_worker_was_done_with_meanwhile_costs_nobody_their_try(at_work: Flask, client: redis.Redis) -> None:
+    """The other one removed its note of an event, then this one took its own attempt back: that makes minus one."""
+    events = [made_event(str(number)) for number in range(3)]
+    services().stream.append(events)
+    [entry] = retried(client, deliveries=4)
+    Attempts(client, entry).count([events[2]], -1)
+
+    jobs.drain()
+
+    assert len(stored()) == 3
+    assert not notes(client) and client.xlen(STREAM) == 0
 
 
 def test_poison_among_many_costs_a_try_for_each_of_its_part(picky: Flask, client: redis.Redis) -> None:
@@ -202,20 +222,33 @@ def test_poison_among_many_costs_a_try_for_each_of_its_part(picky: Flask, client
 
     assert CountingPipeline.sizes == [120, 50, 50, *[1] * 50, 20]
     assert len(stored()) == 119
-    assert not client.exists(ATTEMPTS, REASONS)
+    assert not notes(client)
 
 
-@pytest.mark.parametrize("deliveries", [1, 4])
+@pytest.mark.parametrize("deliveries", [2, 4])
 def test_the_notes_on_suspects_go_with_them(at_work: Flask, client: redis.Redis, deliveries: int) -> None:
     event = made_event("1")
     services().stream.append([event])
-    retried(client, deliveries)
-    client.hset(ATTEMPTS, event.guid, 1)
-    client.hset(REASONS, event.guid, "an error")
+    [entry] = retried(client, deliveries - 1)
+    Attempts(client, entry).count([event])
+    Attempts(client, entry).explain(event, "an error")
+    assert len(notes(client)) == 2
 
     jobs.drain()
 
-    assert stored() and not client.exists(ATTEMPTS, REASONS)
+    assert stored() and not notes(client)
+
+
+def test_a_note_that_is_made_when_its_entry_is_gone_does_not_stay(at_work: Flask, client: redis.Redis) -> None:
+    event = made_event("1")
+    services().stream.append([event])
+    [entry] = retried(client, deliveries=4)
+    jobs.drain()
+
+    Attempts(client, entry).count([event], -1)
+    Attempts(client, entry).explain(event, "an error")
+
+    assert [0 < client.ttl(key) <= KEPT_S for key in notes(client)] == [True, True]
 
 
 def test_a_dead_letter_can_be_sent_again(picky: Flask) -> None:
