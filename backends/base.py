@@ -156,7 +156,8 @@ class EventBackend(ABC):
 
     @abstractmethod
     def move(self, moves: Sequence[Move]) -> None:
-        """Give these events to the profiles they are to move to. Those that are not there any more are passed over."""
+        """Give these events to the profiles they are to move to. Those that do not lie any more where the move says, or
+        nowhere, are passed over."""
 
     @abstractmethod
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -82,7 +82,7 @@ class MemoryBackend(EventBackend):
     def move(self, moves: Sequence[Move]) -> None:
         with self._lock:
             for one in moves:
-                if one.guid in self.events:
+                if (event := self.events.get(one.guid)) and event.profile_guid == one.profile_guid:
                     self._change(one.guid, profile_guid=one.to_profile)
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:

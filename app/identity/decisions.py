@@ -50,7 +50,9 @@ def reindex(store: IdentityStore, backend: EventBackend, tell: Callable[[int], N
 
 def _merge(connection: sa.Connection, parent: str, source: Pair) -> str | None:
     kind, child = source
-    lock_identifiers(connection, [("user", parent), source])
+    pairs = {("user", parent), source}
+    if len(lock_identifiers(connection, pairs)) < len(pairs):
+        raise CannotMerge("one of the profiles was deleted just now")
     roots = roots_of(connection, [parent, *([child] if kind == "user" else [])])
     if parent in roots or (kind == "user" and child in roots):
         raise CannotMerge("one of the profiles was merged just now: read them again")

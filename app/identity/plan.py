@@ -41,6 +41,11 @@ def first_claims(events: Sequence[Event]) -> dict[Pair, str]:
     return found
 
 
+def claimed_devices(view: View, claims: dict[Pair, str]) -> set[str]:
+    """The devices of which these claims are new, or earlier than is known."""
+    return {device for (device, user), seen in claims.items() if seen < view.claims.get(device, {}).get(user, "~")}
+
+
 def plan(view: View, events: Sequence[Event]) -> Changes:
     """The changes that the events make; `view` is brought to the state after them.
 
@@ -51,7 +56,7 @@ def plan(view: View, events: Sequence[Event]) -> Changes:
     """
     changes = Changes()
     claims = first_claims(events)
-    changed = {device for (device, user), seen in claims.items() if seen < view.claims.get(device, {}).get(user, "~")}
+    changed = claimed_devices(view, claims)
     before = {device: view.homes_of_spans(device) for device in changed if ("anonymous", device) in view.homes}
     _add_claims(view, changes, claims)
     _add_people(view, changes, events)

@@ -13,7 +13,16 @@ import sqlalchemy as sa
 
 from app.identity.placeholders import is_placeholder
 from app.identity.rule import DELETED
-from app.identity.store import IdentityStore, LostRace, known_identifiers, lower_claims, note_stored, repoints
+from app.identity.store import (
+    IdentityStore,
+    LostRace,
+    hold_devices,
+    known_identifiers,
+    lower_claims,
+    note_repoints,
+    note_stored,
+    repoints,
+)
 from app.identity.view import KINDS, Pair, View, claims_table, identifiers, read_view
 from app.models import Profile
 from app.properties.marks import changing, places_of_moves
@@ -70,7 +79,7 @@ class Repointer:
             return False
         try:
             assignments = self._recompute(list(taken.versions))
-            is_done = not taken.is_stale and self._move(assignments, limit) < limit
+            is_done = not taken.is_stale and self._move(assignments, limit) < limit and not taken.is_stale
         except BaseException:
             self.store.transact(lambda connection: self._release(connection, taken))
             raise
@@ -104,6 +113,8 @@ class Repointer:
                 read = sa.and_(repoints.c.kind == kind, repoints.c.version == version)
                 wanted = among(connection.dialect.name, repoints.c.value, values)
                 connection.execute(sa.delete(repoints).where(ours, read, wanted))
+        elif taken.is_stale:  # who had them next may be done with them, and have looked before we moved anything
+            note_repoints(connection, taken.versions)
         self._release(connection, taken)
 
     def _release(self, connection: sa.Connection, taken: Taken) -> None:
@@ -149,7 +160,9 @@ class Repointer:
     def _owners(
         self, connection: sa.Connection, devices: set[str], users: set[str], told: dict[Pair, str]
     ) -> tuple[list[Assignment], set[str]]:
-        """Who should have which events, and the devices of which claims were changed."""
+        """Who should have which events, and the devices of which claims were changed. A batch that writes claims of these
+        devices is waited for, or waits."""
+        hold_devices(connection, devices)
         changed = _write_claims(connection, devices, told)
         view = read_view(connection, self.store.policy, users, devices)
         known = sorted(device for device in devices if ("anonymous", device) in view.homes)

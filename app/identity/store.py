@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from app.identity.plan import Changes, plan
-from app.identity.rule import Policy
+from app.identity.plan import Changes, claimed_devices, first_claims, plan
+from app.identity.rule import Policy, claimants
 from app.identity.view import KINDS, Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
 from app.models import Profile, Repoint
 from app.properties.lookups import note_people
@@ -106,12 +106,24 @@ class IdentityStore:
 
     def _assign(self, connection: sa.Connection, events: Sequence[Event]) -> Assigned:
         view = self._view(connection, events)
+        self._hold_claimed(connection, view, events)
         has_lookups = False
         if changes := plan(view, events):
             has_lookups = write_changes(connection, changes)
         homes = view.profiles_of(events)
         assigned = [event._replace(profile_guid=home) for event, home in zip(events, homes, strict=True)]
         return Assigned(assigned, changes.repoints, view, has_lookups)
+
+    def _hold_claimed(self, connection: sa.Connection, view: View, events: Sequence[Event]) -> None:
+        """Hold the known devices that get another claim: of two that write one at a time the second has to see the first's,
+        else neither knows what the two make of the device's other events. Raises LostRace if the view is out of date."""
+        claimed = claimed_devices(view, first_claims(events))
+        devices = [device for device in claimed if ("anonymous", device) in view.homes]
+        if devices:
+            hold_devices(connection, devices)
+            facts = read_facts(connection, self.policy, set(), set(devices))
+            if any(claimants(facts.claims_of(device)) != claimants(view.claims_of(device)) for device in devices):
+                raise LostRace
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
         return read_view(connection, self.policy, *_ids_of(events))
@@ -197,6 +209,13 @@ def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[P
         if connection.execute(sa.select(identifiers.c.value).where(here).with_for_update()).first():
             known.append((kind, value))
     return known
+
+
+def hold_devices(connection: sa.Connection, devices: Iterable[str]) -> None:
+    """Hold devices, in sorted order, against others who write claims of theirs, or re-point them."""
+    here = sa.and_(identifiers.c.kind == "anonymous", among(connection.dialect.name, identifiers.c.value, sorted(devices)))
+    held = sa.select(identifiers.c.value).where(here).order_by(identifiers.c.value).with_for_update()
+    connection.execute(held).all()
 
 
 def known_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:

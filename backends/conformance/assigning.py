@@ -37,6 +37,15 @@ class Assigning:
         assert sorted(moves) == [Move("evt_1", "t", "pro_1", "pro_2"), Move("evt_2", "s", None, "pro_2")]
         assert [(event.guid, event.profile_guid) for event in backend.find(EventQuery(), 9)] == [("evt_1", "pro_2")]
 
+    def test_what_somebody_else_moved_meanwhile_stays_there(self, backend: EventBackend) -> None:
+        backend.save([an_event(user_id="u", profile_guid="pro_1"), an_event(user_id="u")])
+        late = backend.misplaced([Assignment("pro_2", user_id="u")], 9)
+
+        put_in_place(backend, [Assignment("pro_3", user_id="u")])
+        backend.move(late)
+
+        assert [event.profile_guid for event in backend.find(EventQuery(), 9)] == ["pro_3", "pro_3"]
+
     def test_events_with_a_user_do_not_follow_their_device(self, backend: EventBackend) -> None:
         backend.save([an_event(anonymous_id="a", user_id="u", profile_guid="pro_u"), an_event(anonymous_id="a")])
 

@@ -144,8 +144,11 @@ class SqlBackend(EventBackend):
 
     def move(self, moves: Sequence[Move]) -> None:
         if moves:
-            target = rows(self.dialect, "target", ["guid", "to_profile"], sorted((one.guid, one.to_profile) for one in moves))
-            chosen = sa.select(target).join(events, events.c.guid == target.c.guid).order_by(events.c.guid)
+            told = [(one.guid, one.profile_guid, one.to_profile) for one in sorted(moves, key=lambda one: one.guid)]
+            target = rows(self.dialect, "target", ["guid", "from_profile", "to_profile"], told)
+            is_there = events.c.profile_guid.is_not_distinct_from(target.c.from_profile)
+            chosen = sa.select(target.c.guid, target.c.to_profile).order_by(events.c.guid)
+            chosen = chosen.join(events, sa.and_(events.c.guid == target.c.guid, is_there))
             self._transact(lambda connection: change(connection, events, chosen, _moved, _KEY))
 
     def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -1,16 +1,16 @@
 """Moving events to where they belong now, on each database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import pytest
 from flask import Flask
 
-from app.identity import decisions, deletions, profiles
+from app.identity import decisions, deletions, profiles, repoints
 from app.identity.repoints import Repointer
 from app.identity.view import Pair
 from app.services import services
-from backends.base import EventBackend, EventQuery
+from backends.base import Assignment, EventBackend, EventQuery, Move
 from backends.event import Event
 from tests.worker.conftest import sql
 from worker import jobs
@@ -155,3 +155,63 @@ def test_a_worker_that_slept_longer_than_its_lease_leaves_no_claim_that_no_event
 
     found = sql("SELECT user_id, seen FROM claims WHERE anonymous_id = 'kiosk' AND user_id <> '' ORDER BY seen")
     assert [(user, seen[:20]) for user, seen in found] == [("bob", "2026-01-01T00:00:08."), ("ann", "2026-01-01T00:00:20.")]
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_worker_that_slept_before_it_moved_takes_nothing_back_from_whom_it_belongs_to_meanwhile() -> None:
+    """It has read what lies elsewhere, and sleeps; another worker, after a claim that is earlier, is done with the device."""
+    store(visit(15, None, "phone"), visit(1, "ann", None), visit(2, "bob", None))
+    shared = services()
+    pipeline = Pipeline(shared.identity, shared.backend, frozenset())
+    pipeline.store_events([visit(20, "ann", "phone")])
+
+    class Sleeping:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shared.backend, name)
+
+        def move(self, moves: Sequence[Move]) -> None:
+            sql("UPDATE repoints SET taken_until = '2026-01-01 00:00:00'")
+            store(visit(5, "bob", "phone"))
+            work_off()
+            shared.backend.move(moves)
+
+    Repointer(shared.identity, cast(EventBackend, Sleeping()), frozenset()).work_off(1000)
+    work_off()
+
+    assert profile_of(15) == profile_of(5) != profile_of(20)
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_worker_that_was_too_slow_has_it_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever had it next may have looked before this one moved anything."""
+    store(visit(15, None, "phone"))
+    shared = services()
+    shared.identity.note([visit(15, None, "phone")])
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shared.backend, name)
+
+        def misplaced(self, assignments: Iterable[Assignment], limit: int) -> list[Move]:
+            monkeypatch.setattr(repoints, "WORK_S", 0)
+            sql("DELETE FROM repoints")
+            return shared.backend.misplaced(assignments, limit)
+
+    assert Repointer(shared.identity, cast(EventBackend, Slow()), frozenset()).work_off(1000)
+
+    assert [tuple(row) for row in sql("SELECT kind, value FROM repoints")] == [("anonymous", "phone")]
+
+
+def test_nobody_is_merged_into_a_person_who_was_deleted_meanwhile(at_work: Flask) -> None:
+    store(visit(1, "ann", None), visit(2, None, "phone"))
+    identity = services().identity
+    ann, phone = profiles.find_by(identity, "user", "ann"), profiles.find_by(identity, "anonymous", "phone")
+    assert ann and phone
+    deletions.delete(identity, ann)
+
+    with pytest.raises(decisions.CannotMerge, match="deleted just now"):
+        decisions.merge(identity, ann, phone)
+    store(visit(3, None, "phone"))
+    work_off()
+
+    assert profile_of(2) == profile_of(3) == phone.guid
