@@ -1,53 +1,70 @@
 """Dead letters: parking events that could not be stored, and sending them again."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from app.identity.store import upsert
 from app.models import DeadLetter, begin_writing, db
 from app.services import services
 from app.stream import encode
 from backends.event import Event, now
 
+letters = sa.inspect(DeadLetter).local_table
+
 
 def park(event: Event, reason: str) -> None:
-    """Keep the event with the reason why it can't be stored. Parking it again changes nothing."""
+    """Keep the event with the reason why it can't be stored. Of one that is parked already, the reason is the newer one."""
     begin_writing()
-    if db.session.get(DeadLetter, event.guid) is None:
-        fields = orjson.loads(encode([event]))[0]
-        db.session.add(
-            DeadLetter(
-                guid=event.guid,
-                user_id=event.user_id,
-                anonymous_id=event.anonymous_id,
-                event=fields,
-                reason=reason,
-                created_at=now(),
-            )
-        )
+    record = {
+        "guid": event.guid,
+        "user_id": event.user_id,
+        "anonymous_id": event.anonymous_id,
+        "event": orjson.loads(encode([event]))[0],
+        "reason": reason,
+        "created_at": now(),
+    }
+    connection = db.session.connection()
+    connection.execute(upsert(connection, letters, ["guid"], None, _newer), [record])
     db.session.commit()
 
 
 def retry(guids: Sequence[str]) -> int:
     """Put these dead letters back into the stream; return how many there were.
 
-    Raises BufferFull or redis.RedisError; then they stay where they are.
+    Raises BufferFull or redis.RedisError; then they stay where they are. They are deleted first, and only then for good: a
+    worker that is quicker than we are and parks one of them again waits for that.
     """
-    letters = db.session.scalars(sa.select(DeadLetter).where(DeadLetter.guid.in_(guids))).all()
-    if letters:
-        services().stream.append([event_of(letter) for letter in letters])
-    return drop([letter.guid for letter in letters])
+    found = _delete(guids)
+    try:
+        if found:
+            services().stream.append(found)
+    except BaseException:
+        db.session.rollback()
+        raise
+    db.session.commit()
+    return len(found)
 
 
 def drop(guids: Sequence[str]) -> int:
     """Forget these dead letters for good; return how many there were."""
-    begin_writing()
-    letters = db.session.scalars(sa.select(DeadLetter).where(DeadLetter.guid.in_(guids))).all()
-    for letter in letters:
-        db.session.delete(letter)
+    found = _delete(guids)
     db.session.commit()
-    return len(letters)
+    return len(found)
+
+
+def _delete(guids: Sequence[str]) -> list[Event]:
+    begin_writing()
+    here = DeadLetter.guid.in_(guids)
+    found = [event_of(letter) for letter in db.session.scalars(sa.select(DeadLetter).where(here).with_for_update())]
+    db.session.execute(sa.delete(DeadLetter).where(DeadLetter.guid.in_([event.guid for event in found])))
+    return found
+
+
+def _newer(told: Any) -> dict[str, Any]:
+    return {"reason": told.reason, "created_at": told.created_at}
 
 
 def event_of(letter: DeadLetter) -> Event:
