@@ -20,6 +20,13 @@ for i = 2, #ARGV, 2 do
 end
 """
 
+# What a member has read and not acknowledged goes with it, and is never delivered again: so it must have nothing then.
+_FORGET = """
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+end
+"""
+
 
 class Entry(NamedTuple):
     """One accepted body, or a part of it."""
@@ -37,6 +44,7 @@ class Consumer:
         self.client = client
         self.name = name
         self._acknowledge = client.register_script(_ACKNOWLEDGE)
+        self._forget = client.register_script(_FORGET)
         self._events_per_entry = 100.0
 
     def read(self) -> list[Entry]:
@@ -73,7 +81,7 @@ class Consumer:
         """Remove members of the group that have nothing pending and were not heard of for an hour."""
         for member in self._with_group(lambda: self.client.xinfo_consumers(STREAM, GROUP)):
             if member["pending"] == 0 and member["idle"] > FORGET_IDLE_MS:
-                self.client.xgroup_delconsumer(STREAM, GROUP, member["name"])
+                self._forget(keys=[STREAM], args=[GROUP, member["name"]])
 
     def _read_group(self, count: int) -> list[Entry]:
         answer = self._with_group(lambda: self.client.xreadgroup(GROUP, self.name, {STREAM: ">"}, count=count))

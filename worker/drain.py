@@ -98,7 +98,7 @@ class Drain:
         if good:
             self._store(good, time_left)
         for entry in suspects:
-            self._store_suspects(entry, TOGETHER)
+            self._store_suspects(entry, TOGETHER, time_left)
 
     def _store(self, entries: Sequence[Entry], time_left: Slice) -> None:
         """Store a batch; its entries apart if there is something wrong with it, later if the store is away."""
@@ -121,19 +121,24 @@ class Drain:
     def _store_apart(self, entries: Sequence[Entry], time_left: Slice) -> None:
         """Entry by entry, and the events of the one that is to blame part by part: its neighbours may be a thousand."""
         if len(entries) == 1:
-            return self._store_suspects(entries[0], TOGETHER if len(entries[0].events) > TOGETHER else 1)
+            return self._store_suspects(entries[0], TOGETHER if len(entries[0].events) > TOGETHER else 1, time_left)
         for entry in entries:
             self._store([entry], time_left)
 
-    def _store_suspects(self, entry: Entry, at_once: int) -> None:
+    def _store_suspects(self, entry: Entry, at_once: int, time_left: Slice) -> None:
         """Store an entry's events: first those that nobody has tried, so many at a time, then the others one by one, those
-        that were tried least before; acknowledge it when all are done."""
+        that were tried least before; acknowledge it when all are done.
+
+        The others only while there is time: if the job's end cut an attempt short, that would count against the event.
+        """
         attempts = Attempts(self.client, entry)
         counts = attempts.of(entry.events)
         untried = [event for event in entry.events if counts[event.guid] <= 0]
         tried = sorted((event for event in entry.events if counts[event.guid] > 0), key=lambda event: counts[event.guid])
         parts = [untried[place : place + at_once] for place in range(0, len(untried), at_once)]
-        if all([self._store_part(attempts, part) for part in [*parts, *([event] for event in tried)]]):
+        are_done = [self._store_part(attempts, part) for part in parts]
+        are_done += [bool(time_left) and self._store_suspect(attempts, event) for event in tried]
+        if all(are_done):
             forget_entries(self.client, [entry])
             self._acknowledge([entry])
 

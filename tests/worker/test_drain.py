@@ -18,7 +18,7 @@ from app.stream import BYTES, DRAIN, GROUP, STREAM, wanted
 from backends.base import EventQuery
 from backends.event import Event, derived_event_guid
 from tests.worker.conftest import sql
-from worker import jobs
+from worker import consumer, drain, jobs
 from worker.attempts import COUNTS, KEPT_S, REASONS, Attempts
 from worker.consumer import Consumer, Entry
 from worker.drain import Drain
@@ -133,8 +133,8 @@ def test_a_parked_event_claims_nothing(picky: Flask) -> None:
 
 def retried(client: redis.Redis, deliveries: int) -> list[Entry]:
     """Let what waits have been read so many times by workers that died."""
-    consumer = Consumer(client, "dead")
-    entries = consumer.read()
+    dead = Consumer(client, "dead")
+    entries = dead.read()
     client.xclaim(STREAM, GROUP, "dead", 0, [entry.id for entry in entries], idle=31_000, retrycount=deliveries)
     return entries
 
@@ -185,6 +185,33 @@ def test_a_job_whose_time_is_up_ends_also_while_it_stores_event_by_event(at_work
     with pytest.raises(JobTimeoutException):
         drain_with(EndlessPipeline).run()
 
+    assert client.xpending(STREAM, GROUP)["pending"] == 1
+
+
+class SlowPipeline(CountingPipeline):
+    """Takes longer than the time that a drain takes for itself."""
+
+    def store_events(self, events: Sequence[Event]) -> list[Pair]:
+        time.sleep(0.3)
+        return super().store_events(events)
+
+
+def test_an_attempt_that_the_jobs_end_might_cut_short_is_not_begun(
+    at_work: Flask, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would count against an event that there is nothing wrong with, and after five of them it would be parked."""
+    tried = made_event("2")
+    services().stream.append([made_event("1")])
+    services().stream.append([tried])
+    entry = retried(client, deliveries=4)[1]
+    Attempts(client, entry).count([tried])
+    CountingPipeline.sizes.clear()
+    monkeypatch.setattr(drain, "SLICE_S", 0.2)
+
+    drain_with(SlowPipeline).run()
+
+    assert CountingPipeline.sizes == [1] and len(stored()) == 1
+    assert Attempts(client, entry).of([tried]) == {tried.guid: 1}
     assert client.xpending(STREAM, GROUP)["pending"] == 1
 
 
@@ -251,6 +278,37 @@ def test_a_note_that_is_made_when_its_entry_is_gone_does_not_stay(at_work: Flask
     Attempts(client, entry).explain(event, "an error")
 
     assert [0 < client.ttl(key) <= KEPT_S for key in notes(client)] == [True, True]
+
+
+def test_members_of_the_group_that_are_gone_are_forgotten(
+    at_work: Flask, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "FORGET_IDLE_MS", -1)
+    services().stream.append([made_event("1")])
+    gone, busy = Consumer(client, "gone"), Consumer(client, "busy")
+    busy.read()
+    gone.read()
+
+    busy.forget_dead_consumers()
+
+    assert [member["name"] for member in client.xinfo_consumers(STREAM, GROUP)] == [b"busy"]
+
+
+def test_a_member_that_comes_back_at_that_moment_is_not_forgotten(
+    at_work: Flask, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has read would never be delivered again, should it die."""
+    monkeypatch.setattr(consumer, "FORGET_IDLE_MS", -1)
+    back, other = Consumer(client, "back"), Consumer(client, "other")
+    back.read()
+    before = client.xinfo_consumers(STREAM, GROUP)
+    services().stream.append([made_event("1")])
+    back.read()
+    monkeypatch.setattr(client, "xinfo_consumers", lambda *_: before)
+
+    other.forget_dead_consumers()
+
+    assert client.xpending(STREAM, GROUP)["pending"] == 1
 
 
 def test_a_dead_letter_can_be_sent_again(picky: Flask) -> None:
