@@ -3,6 +3,7 @@
 One mechanism for sign-ins, late arrivals, merges, reverts, deletions and reindexing.
 """
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ from app.identity.view import KINDS, Pair, View, claims_table, identifiers, read
 from app.models import Profile
 from app.properties.marks import changing, places_of_moves
 from backends.base import Assignment, EventBackend, EventQuery
+from backends.errors import BackendUnavailable
 from backends.event import Timestamp, new_guid, now, timestamp
 from backends.sql.changing import change
 from backends.sql.rows import among, rows
 
 profiles = sa.inspect(Profile).local_table
 
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4000
 LEASE_S = 30
 WORK_S = 15
 """A lease is good for twice as long as its holder works, so that a paused holder writes nothing after it has ended."""
@@ -68,23 +73,32 @@ class Repointer:
         self.placeholders = placeholders
         self.moved = 0
         """Events moved so far."""
+        self._at_once = AT_ONCE
 
     def work_off(self, limit: int, only: Sequence[Pair] | None = None, batch: int = 500) -> bool:
         """Take up to `batch` repoints (of `only` these identifiers), move up to about `limit` events.
 
-        Returns whether there may be more to do: what has more events than that stays noted, for the next call.
+        Returns whether there may be more to do: what has more events than that stays noted, for the next call. Where one
+        takes the store too long, fewer are taken the next times, until that one is alone and goes behind all others.
         """
-        taken = self.store.transact(lambda connection: self._take(connection, batch, only))
+        size = min(batch, self._at_once)
+        taken = self.store.transact(lambda connection: self._take(connection, size, only))
         if not taken.versions:
             return False
         try:
             assignments = self._recompute(list(taken.versions))
             is_done = not taken.is_stale and self._move(assignments, limit) < limit and not taken.is_stale
-        except BaseException:
-            self.store.transact(lambda connection: self._release(connection, taken))
-            raise
+        except BaseException as error:
+            is_alone = len(taken.versions) == 1
+            self._at_once = max(1, len(taken.versions) // 8)
+            self.store.transact(lambda connection: self._release(connection, taken, is_last=is_alone))
+            if is_alone or not isinstance(error, BackendUnavailable):
+                raise
+            log.warning("could not re-point %d identifiers together", len(taken.versions))
+            return True
+        self._at_once = min(AT_ONCE, self._at_once * 2)
         self.store.transact(lambda connection: self._finish(connection, taken, is_done))
-        return not is_done or (only is None and len(taken.versions) == batch)
+        return not is_done or (len(taken.versions) == size and (only is None or size < batch))
 
     def _move(self, assignments: Sequence[Assignment], limit: int) -> int:
         if moves := self.backend.misplaced(assignments, limit):
@@ -117,10 +131,11 @@ class Repointer:
             note_repoints(connection, taken.versions)
         self._release(connection, taken)
 
-    def _release(self, connection: sa.Connection, taken: Taken) -> None:
+    def _release(self, connection: sa.Connection, taken: Taken, is_last: bool = False) -> None:
         wanted = among(connection.dialect.name, repoints.c.value, sorted({value for _, value in taken.versions}))
         ours = sa.and_(repoints.c.taken_until == taken.until, repoints.c.kind.in_(KINDS), wanted)
-        connection.execute(sa.update(repoints).where(ours).values(taken_until=None))
+        behind = {"created_at": now()} if is_last else {}
+        connection.execute(sa.update(repoints).where(ours).values(taken_until=None, **behind))
 
     def _recompute(self, taken: Sequence[Pair]) -> list[Assignment]:
         """1. Who was forgotten, and has events again, gets a home. 2. Claims of the devices from the stored events.

@@ -11,6 +11,7 @@ from app.identity.repoints import Repointer
 from app.identity.view import Pair
 from app.services import services
 from backends.base import Assignment, EventBackend, EventQuery, Move
+from backends.errors import BackendUnavailable
 from backends.event import Event
 from tests.worker.conftest import sql
 from worker import jobs
@@ -215,3 +216,34 @@ def test_nobody_is_merged_into_a_person_who_was_deleted_meanwhile(at_work: Flask
     work_off()
 
     assert profile_of(2) == profile_of(3) == phone.guid
+
+
+@pytest.mark.usefixtures("at_work")
+def test_a_device_that_takes_the_store_too_long_keeps_no_other_from_its_people() -> None:
+    """As one does whose id a million people share."""
+    shared = services()
+    store(*(visit(second, None, f"phone {second}") for second in range(1, 21)))
+    pipeline = Pipeline(shared.identity, shared.backend, frozenset())
+    pipeline.store_events([visit(second, "ann", f"phone {second - 20}") for second in range(21, 41)])
+    shared.identity.note([visit(1, None, "endless")])
+    sql("UPDATE repoints SET created_at = '2026-01-01 00:00:00' WHERE value = 'endless'")
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(shared.backend, name)
+
+        def first_sightings(self, anonymous_ids: Sequence[str]) -> dict[Pair, str]:
+            if "endless" in anonymous_ids:
+                raise BackendUnavailable("that took too long")
+            return shared.backend.first_sightings(anonymous_ids)
+
+    repointer = Repointer(shared.identity, cast(EventBackend, Slow()), frozenset())
+    with pytest.raises(BackendUnavailable):
+        while repointer.work_off(1000):
+            pass
+    with pytest.raises(BackendUnavailable):
+        while repointer.work_off(1000):
+            pass
+
+    assert [row[0] for row in sql("SELECT value FROM repoints")] == ["endless"]
+    assert {profile_of(second) for second in range(1, 41)} == {profile_of(21)}
