@@ -18,8 +18,9 @@ from app.ingest.acceptance import Acceptance, Rejected
 from app.ingest.addresses import kept_address
 from app.ingest.body import read_bytes
 from app.ingest.browsers import allow_browsers
+from app.ingest.contexts import make_room
 from app.ingest.decoding import decode, decode_data
-from app.ingest.dialect import Call, Dialect, Result
+from app.ingest.dialect import Call, Dialect, Result, members
 from app.ingest.guids import content_id
 from app.ingest.intake import acceptor, append, common_of
 from app.ingest.schemas import moment
@@ -143,6 +144,7 @@ def _converted(dialect: Dialect, call: Call, one: Any) -> Any:
     if not isinstance(one, dict):
         return one
     raw = dialect.convert(one, call)
+    make_room(members(raw.get("data")), services().settings.max_data_keys)
     raw["messageId"] = _message_id(raw.get("messageId"))
     return raw
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from app.identity.links import LINKED
 from app.ingest.schemas import json_text
 from backends.event import MAX_ID_LENGTH
 
@@ -34,6 +35,15 @@ def add_context(data: dict[str, Any], found: Mapping[str, Any], prefix: str = CO
             elif left > 0:
                 data[key] = value if type(value) is str and len(value) <= MAX_TEXT else _short(value)
                 left -= 1
+
+
+def make_room(data: dict[str, Any], at_most: int) -> None:
+    """Leave out, from its end, what of the context brings an event over its limit of data keys; a link stays."""
+    over = sum(value is not None for value in data.values()) - at_most
+    if over > 0:
+        told = [key for key, value in data.items() if value is not None and _IS_CONTEXT(key) and key != LINKED]
+        for key in told[-over:]:
+            del data[key]
 
 
 def properties(found: Any) -> dict[str, Any]:

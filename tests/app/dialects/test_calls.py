@@ -206,6 +206,73 @@ def test_a_large_event_is_refused_alone_by_the_size_that_was_sent(sdk: Speaker) 
     assert len(sdk.stored()) == 1
 
 
+OWN = "own"
+ABOUT = {f"about{number}": "x" for number in range(40)}
+LINK = {"$anon_distinct_id": "phone", **ABOUT}
+MANY = [
+    ("/v1/t", {"event": "buy", "userId": "ann", "properties": OWN, "context": ABOUT}, 0),
+    ("/v1/t", {"event": "buy", "userId": "ann", "properties": OWN, "context": {"library": ABOUT}}, 0),
+    ("/v1/i", {"userId": "ann", "traits": OWN, "properties": ABOUT, "context": ABOUT}, 0),
+    ("/v1/g", {"userId": "ann", "traits": OWN, "groupId": "acme", "context": ABOUT}, 1),
+    ("/api/s/page", {"userId": "ann", "properties": OWN, "name": "Home", "context": ABOUT}, 1),
+    ("/v1/pixel/identify", {"userId": "ann", "traits": OWN, "context": ABOUT}, 0),
+    ("/e", {"event": "$set", "distinct_id": "ann", "$set": OWN, "properties": ABOUT}, 0),
+    ("/e", {"event": "$identify", "distinct_id": "ann", "$set": OWN, "properties": LINK}, 1),
+    ("/e", {"event": "$groupidentify", "distinct_id": "ann", "properties": {"$group_set": OWN, "$group_key": 1, **ABOUT}}, 1),
+    ("/engage", {"$distinct_id": "ann", "$set": OWN, "$add": ABOUT}, 0),
+    ("/engage", {"$distinct_id": "ann", "$user_id": "ann", "mp_lib": "python", "$set": OWN, "$add": ABOUT}, 1),
+    ("/groups", {"$group_key": "company", "$group_id": "acme", "$set": OWN, "$add": ABOUT}, 2),
+    ("/2/httpapi", {"event_type": "buy", "user_id": "ann", "event_properties": OWN, "price": 1, **ABOUT}, 1),
+    ("/2/httpapi", {"event_type": "$identify", "user_id": "ann", "user_properties": {"$set": OWN, "$add": ABOUT}}, 0),
+    ("/2/httpapi", {"event_type": "$groupidentify", "device_id": 1, "group_properties": OWN, "groups": {"a": 1}, **ABOUT}, 2),
+    ("/i", {"e": "ue", "uid": "ann", "ue_pr": OWN, **ABOUT}, 0),
+]
+"""Where to send it, an event with keys of its own and what is told about it, and how many keys it needs beside."""
+
+
+def with_own(value: Any, own: dict[str, int]) -> Any:
+    """The event with its own keys in it."""
+    if isinstance(value, dict):
+        return {name: with_own(one, own) for name, one in value.items()}
+    return own if value == OWN else value
+
+
+def send_alone(sdk: Speaker, path: str, event: dict[str, Any]) -> Any:
+    """As the dialect that has the path does."""
+    headers = {"X-Api-Key": sdk.key}
+    if path == "/i":
+        told = json.dumps({"data": {"schema": "iglu:a/buy/jsonschema/1", "data": event["ue_pr"]}})
+        return sdk.client.get(path, query_string={**event, "ue_pr": told}, headers=headers)
+    if path.startswith("/v1/pixel"):
+        return sdk.client.get(path, query_string={"data": packed(event)}, headers=headers)
+    return sdk.client.post(path, json={"events": [event]} if path == "/2/httpapi" else event, headers=headers)
+
+
+@pytest.mark.parametrize("path, told, beside", MANY)
+@pytest.mark.parametrize("room", [0, 1, 25])
+def test_the_context_takes_the_room_that_an_apps_keys_leave(
+    sdk: Speaker, path: str, told: dict[str, Any], beside: int, room: int
+) -> None:
+    own = {f"k{number}": number for number in range(255 - beside - room)}
+
+    event = sdk.taken(send_alone(sdk, path, with_own(told, own)))
+
+    assert own.keys() <= event.data.keys() and len(event.data) == 255
+    assert ("context.linkedId" in event.data) == ("$anon_distinct_id" in str(told) or "mp_lib" in told)
+
+
+def test_what_is_null_takes_no_room(sdk: Speaker) -> None:
+    told = {**TRACK, "properties": dict.fromkeys(map(str, range(300))), "context": {"a": 1}, "writeKey": sdk.key}
+
+    assert sdk.taken(sdk.client.post("/v1/t", json=told)).data == {"context.a": "1"}
+
+
+def test_an_app_that_sends_too_many_keys_is_refused(sdk: Speaker) -> None:
+    own = dict.fromkeys(map(str, range(256)), 1)
+
+    refused(sdk.client.post("/v1/t", json={**TRACK, "properties": own, "writeKey": sdk.key}), 400, "256 keys")
+
+
 def test_more_events_than_the_limit_are_refused(sdk: Speaker) -> None:
     refused(sdk.client.post("/v1/b", json={"batch": [TRACK] * 2501, "writeKey": sdk.key}), 413, "2500")
 
