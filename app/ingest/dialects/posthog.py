@@ -52,9 +52,14 @@ class PostHog(Dialect):
         return found
 
     def sent_at(self, call: Call) -> Any:
-        """The envelope's; posthog-js has it in the query."""
+        """The envelope's; posthog-js has it in the query.
+
+        Capture v1 has it in a header: its `created_at` stays the same over all attempts.
+        """
+        if call.told == CAPTURE_V1:
+            return request.headers.get("PostHog-Request-Timestamp")
         envelope = members(call.body)
-        told = (envelope.get("sent_at"), envelope.get("sentAt"), envelope.get("created_at"), call.fields.get("_"))
+        told = (envelope.get("sent_at"), envelope.get("sentAt"), call.fields.get("_"))
         return next((one for one in told if one), None)
 
     def convert(self, event: dict[str, Any], call: Call) -> Raw:

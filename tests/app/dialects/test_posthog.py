@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -138,8 +139,6 @@ def test_an_offset_is_a_time(sdk: Speaker) -> None:
 
 
 def _ms(timestamp: str) -> int:
-    from datetime import datetime
-
     return round(datetime.fromisoformat(timestamp).timestamp() * 1000)
 
 
@@ -166,6 +165,28 @@ def test_capture_v1_hears_of_each_event(sdk: Speaker) -> None:
     assert answer.json["results"]["2"]["result"] == "drop"
     assert sorted(answer.json["results"]) == ["1", "2"]
     assert sdk.taken(answer).type == "a"
+
+
+def test_in_capture_v1_each_attempt_says_when_it_was_sent(sdk: Speaker) -> None:
+    """Given a batch that was made a minute before an attempt, and a clock that is right."""
+    told = {"created_at": _ago(60), "batch": [{"event": "a", "uuid": "1", "distinct_id": "ann", "timestamp": MOMENT}]}
+    for attempt in ({}, {"PostHog-Request-Timestamp": _ago(0)}):
+        headers = {"Authorization": f"Bearer {sdk.key}", **attempt}
+        assert sdk.client.post("/i/v1/analytics/events", json=told, headers=headers).status_code == 200
+
+    assert [event.occurred_at for event in sdk.stored()] == [MOMENT, MOMENT]
+
+
+def test_in_capture_v1_a_clock_that_is_off_is_corrected(sdk: Speaker) -> None:
+    told = {"created_at": _ago(0), "batch": [{"event": "a", "uuid": "1", "distinct_id": "ann", "timestamp": _ago(3610)}]}
+    headers = {"Authorization": f"Bearer {sdk.key}", "PostHog-Request-Timestamp": _ago(3600)}
+    event = sdk.taken(sdk.client.post("/i/v1/analytics/events", json=told, headers=headers))
+
+    assert abs(10_000 - _ms(event.created_at) + _ms(event.occurred_at)) < 1000
+
+
+def _ago(seconds: int) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
 
 def test_what_a_page_asks_for_before_it_sends(sdk: Speaker) -> None:
