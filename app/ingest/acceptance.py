@@ -39,6 +39,8 @@ class Acceptance:
     received_ms: int = field(default_factory=now_ms)
     latency_ms: int = 0
     """By so much a client's clock may seem to be off, and is not corrected."""
+    needs_id: bool = True
+    """Whether an event without any id is refused; else it is nobody's."""
 
     def __post_init__(self) -> None:
         self.created_at: Timestamp = from_ms(self.received_ms)
@@ -95,7 +97,7 @@ class Acceptor:
         return value
 
     def _check(self, user_id: str | None, anonymous_id: str | None, valid: dict[str, Any], common: Acceptance) -> None:
-        if user_id is None and anonymous_id is None:
+        if user_id is None and anonymous_id is None and common.needs_id:
             raise Rejected({"anonymousId": ["nothing says whose event it is: send a userId or an anonymousId"]})
         if user_id is not None and not common.may_identify:
             raise Rejected({"userId": ["this API key may send only events without a userId"]}, "not_permitted")

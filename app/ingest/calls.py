@@ -121,13 +121,14 @@ def _take_each(
     """Each is taken or refused on its own; its size is that of what the SDK sent."""
     take, settings = acceptor(), services().settings
     is_large = call.size > settings.max_event_bytes
+    nobodys = replace(common, needs_id=False)
     accepted, results = [], []
     for one in listed:
         try:
             if is_large:
                 take.check_size(one)
             raw = _converted(dialect, call, one)
-            event, _ = take.accept(raw, common, is_large=False)
+            event, _ = take.accept(raw, nobodys if members(raw).get("isNobodys") else common, is_large=False)
         except Rejected as rejected:
             web_metrics().rejected(rejected.reason)
             results.append(Result(one, str(rejected)))

@@ -10,6 +10,7 @@ from app.answers import ApiError, answer
 Raw = dict[str, Any]
 """An event as EventSchema takes it, and `ipAddress` where the SDK's app tells the address of its user.
 
+`isNobodys` says that the SDK keeps no ids of its visitors: an event without any is taken then, and belongs to no profile.
 Its time is called `ocurredAt` where the SDK sends no id of the message: then its content makes one (acceptance.py).
 """
 

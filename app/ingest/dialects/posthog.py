@@ -27,6 +27,9 @@ TYPES = {
 TRAITS = {"identify": "$set", "group": "$group_set"}
 """Whose members are the traits."""
 
+COOKIELESS = "$posthog_cookieless"
+"""What a page of posthog-js that may keep no cookies says for every visitor's id: nobody's."""
+
 _LEFT_OUT = ("token", "distinct_id", "$ip")
 _FLAGS = {"supportedCompression": ["gzip-js"], "featureFlags": {}, "sessionRecording": False}
 
@@ -71,8 +74,11 @@ class PostHog(Dialect):
         called = event.get("event")
         kind = TYPES.get(called, called) if isinstance(called, str) else called
         data = _data(kind, {key: value for key, value in told.items() if key not in _LEFT_OUT})
-        ids = _ids(called, event.get("distinct_id") or told.get("distinct_id"), told)
+        distinct = event.get("distinct_id") or told.get("distinct_id")
+        is_nobodys = distinct == COOKIELESS
+        ids = _ids(called, None if is_nobodys else distinct, {key: one for key, one in told.items() if one != COOKIELESS})
         raw = ids.of_event(data) | {"type": kind, "data": data, "messageId": event.get("uuid"), "ipAddress": told.get("$ip")}
+        raw["isNobodys"] = is_nobodys
         offset = event.get("offset")
         if event.get("timestamp") is None and isinstance(offset, int | float):
             return raw | {"occurredAt": call.received_ms - offset, "sentAt": call.received_ms}

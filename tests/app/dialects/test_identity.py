@@ -75,6 +75,31 @@ def test_mixpanels_server_and_page_meet(app: Flask, sdk: Speaker) -> None:
     assert len({event.profile_guid for event in found}) == 1
 
 
+NOBODY = {"distinct_id": "$posthog_cookieless", "$device_id": None, "$cookieless_mode": True, "$lib": "web"}
+
+
+@pytest.mark.parametrize("device", [None, "$posthog_cookieless"])
+def test_visitors_without_cookies_are_not_taken_for_one(app: Flask, sdk: Speaker, device: str | None) -> None:
+    """Given two visitors of pages that may keep no cookies, one of whom signs in. Nothing says which of them came before."""
+    ann = {**NOBODY, "distinct_id": "ann", "$device_id": device}
+    visits = [
+        {"event": "$pageview", "properties": NOBODY},
+        {"event": "$set", "properties": NOBODY, "$set": {"plan": "pro"}},
+        {"event": "$identify", "properties": {**ann, "$anon_distinct_id": NOBODY["distinct_id"]}},
+        {"event": "buy", "properties": ann},
+        {"event": "$pageview", "properties": NOBODY},
+    ]
+    for order in (visits, visits[::-1]):
+        profiles_of(app, sdk, order)
+    with app.app_context():
+        found = services().backend.find(EventQuery(), 100)
+
+    theirs = {event.profile_guid for event in found if "ann" in (event.user_id, event.anonymous_id)}
+    assert len(theirs) == 1 and None not in theirs
+    others = [event for event in found if "ann" not in (event.user_id, event.anonymous_id)]
+    assert [(event.user_id, event.anonymous_id, event.profile_guid) for event in others] == [(None, None, None)] * 6
+
+
 def test_an_id_that_no_link_names_stays_its_own(app: Flask, sdk: Speaker) -> None:
     link = {"event": "$identify", "distinct_id": "ann", "properties": {"$anon_distinct_id": "anon"}}
 

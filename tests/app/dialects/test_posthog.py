@@ -11,6 +11,7 @@ import pytest
 
 from tests.app.dialects.speaking import MOMENT, SUCCESS, Speaker, packed, refused
 
+NOBODY = "$posthog_cookieless"
 JS = {"$device_id": "phone", "$lib": "web"}
 
 
@@ -66,6 +67,30 @@ def test_whose_an_event_is(sdk: Speaker, told: dict[str, Any], ids: tuple[str | 
 
     assert (event.user_id, event.anonymous_id) == ids
     assert "context.linkedId" not in event.data
+
+
+@pytest.mark.parametrize(
+    "told, ids",
+    [
+        ({"distinct_id": NOBODY}, (None, None)),
+        ({"properties": {"distinct_id": NOBODY, "$device_id": None}}, (None, None)),
+        ({"properties": {"distinct_id": NOBODY, "$device_id": NOBODY}}, (None, None)),
+        ({"properties": {"distinct_id": "ann", "$device_id": NOBODY}}, (None, "ann")),
+        ({"event": "$identify", "distinct_id": "ann", "properties": {"$anon_distinct_id": NOBODY}}, ("ann", None)),
+        ({"event": "$create_alias", "distinct_id": NOBODY, "properties": {"alias": "ann", **JS}}, ("ann", None)),
+    ],
+)
+def test_what_a_page_without_cookies_says_is_no_id(sdk: Speaker, told: dict[str, Any], ids: tuple[str | None, ...]) -> None:
+    event = event_of(sdk, told)
+
+    assert (event.user_id, event.anonymous_id) == ids
+
+
+@pytest.mark.parametrize("distinct", [None, "", "null"])
+def test_an_event_that_should_have_an_id_and_has_none_is_refused(sdk: Speaker, distinct: str | None) -> None:
+    body = {"api_key": sdk.key, "batch": [{"event": "buy", "distinct_id": distinct}]}
+
+    refused(sdk.client.post("/batch/", json=body), 400, "nothing says whose event it is")
 
 
 @pytest.mark.parametrize(
