@@ -13,6 +13,9 @@ CHUNK = 500
 SWEEP_CHUNK = 1000
 CLEAR_CHUNK = 5000
 
+LONGEST_SLICE, SHORTEST_SLICE = timedelta(days=1), timedelta(seconds=1)
+"""Of the time in which events left a window: what is swept at once."""
+
 
 class Backfiller:
     """Chunk by chunk, in order of the profiles' guids; how far it came stands on the rule."""
@@ -56,20 +59,26 @@ def sweep(store: PropertyStore, backend: EventBackend, may_go_on: Callable[[], b
 def _sweep_rule(
     store: PropertyStore, backend: EventBackend, rule: EventRule, moment: datetime, may_go_on: Callable[[], bool]
 ) -> bool:
-    """From the oldest on, a day at a time, so that a scheduler that was away for long catches up piece by piece."""
-    window = timedelta(days=rule.window_days or 0)
-    since = datetime.fromisoformat(rule.swept_to) if rule.swept_to else moment
+    """From the oldest on, a slice at a time, so that a scheduler that was away for long catches up piece by piece. A slice
+    is a day, or as much less as it takes for few events: it is noted soon, and a job that is killed has got ahead."""
+    since, longest = datetime.fromisoformat(rule.swept_to) if rule.swept_to else moment, LONGEST_SLICE
     while since < moment:
         if not may_go_on():
             return False
-        until = min(since + timedelta(days=1), moment)
-        left = EventQuery(
-            type=rule.event_type, since=timestamp(since - window), until=timestamp(until - window), associated=True
-        )
-        _mark_all(store, backend, rule, left)
+        until = min(since + longest, moment)
+        while until - since > SHORTEST_SLICE and backend.count(_left(rule, since, until), SWEEP_CHUNK) == SWEEP_CHUNK:
+            until = since + (until - since) / 2
+        _mark_all(store, backend, rule, _left(rule, since, until))
         store.note_sweep(rule, timestamp(until))
+        longest = min(LONGEST_SLICE, 2 * (until - since))
         since = until
     return True
+
+
+def _left(rule: EventRule, since: datetime, until: datetime) -> EventQuery:
+    """The events that left the rule's window in that time."""
+    window = timedelta(days=rule.window_days or 0)
+    return EventQuery(type=rule.event_type, since=timestamp(since - window), until=timestamp(until - window), associated=True)
 
 
 def _mark_all(store: PropertyStore, backend: EventBackend, rule: EventRule, left: EventQuery) -> None:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,11 +21,13 @@ from app.properties.store import PropertyStore
 from app.properties.values import Computed
 from app.services import services
 from backends.aggregation import Aggregate, Measure
+from backends.base import Cursor, EventQuery
 from backends.errors import BackendUnavailable
-from backends.event import Event, new_guid
+from backends.event import Event, new_guid, timestamp
 from backends.memory import MemoryBackend
 from tests.conftest import close
-from worker.backfill import Backfiller
+from worker import backfill
+from worker.backfill import Backfiller, sweep
 from worker.pipeline import Pipeline
 from worker.refresh import LONG, Refresher
 
@@ -32,12 +35,14 @@ LATER = "9999-01-01T00:00:00.000Z"
 
 
 class Troubled(MemoryBackend):
-    """A backend that takes too long over some profiles, and where somebody does something after a question was answered."""
+    """A backend that takes too long over some profiles, or for more than some pages of events, and where somebody does
+    something after a question was answered."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weary_of: set[str] = set()
         self.takes_s = 0.0
+        self.pages: int | None = None
         self.meanwhile: list[Callable[[], object]] = []
 
     def aggregate(self, measure: Measure, profile_guids: Sequence[str]) -> dict[str, Aggregate]:
@@ -48,6 +53,13 @@ class Troubled(MemoryBackend):
         if self.meanwhile:
             self.meanwhile.pop(0)()
         return found
+
+    def find(self, query: EventQuery, limit: int, after: Cursor | None = None) -> list[Event]:
+        if self.pages is not None:
+            self.pages -= 1
+            if self.pages < 0:
+                raise TimeoutError("the job took too long")
+        return super().find(query, limit, after)
 
 
 class Works:
@@ -66,8 +78,7 @@ class Works:
         values = {"key": key, "type": "integer", "source_guid": self.source, "column": "type", "aggregation": "count"}
         return catalogue.create_rule(values | fields)
 
-    def visit(self, *users: str, count: int = 1) -> None:
-        moment = "2026-01-01T00:00:00.000Z"
+    def visit(self, *users: str, count: int = 1, moment: str = "2026-01-01T00:00:00.000Z") -> None:
         events = [Event(new_guid("evt"), "visit", user, None, moment, moment, {}) for user in users for _ in range(count)]
         self.pipeline.settle(self.pipeline.store_events(events))
 
@@ -344,3 +355,24 @@ def test_a_turn_that_is_over_leaves_the_others_to_whoever_comes_next(works: Work
 
     assert (works.known("ann"), works.known("ann", key="again")) == ([1], [1])
     assert db.session.query(Refresh).count() == 0
+
+
+def test_a_sweep_that_is_killed_again_and_again_gets_ahead(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a day on which more events left the window than a job has time for."""
+    monkeypatch.setattr(backfill, "SWEEP_CHUNK", 5)
+    works.rule(window_days=1)
+    today = datetime.now(UTC)
+    for place, user in enumerate(USERS):
+        works.visit(user, moment=timestamp(today - timedelta(days=1, minutes=10 * place + 1)))
+    works.work()
+    with db.engine.begin() as connection:
+        connection.execute(sa.update(PropertyRule).values(swept_to=timestamp(today - timedelta(hours=6))))
+
+    is_done = False
+    for _ in range(20):
+        works.backend.pages = 2
+        with suppress(TimeoutError):
+            is_done = is_done or sweep(works.store, works.backend, lambda: True)
+
+    assert is_done
+    assert {one.profile_guid for one in works.store.take(100)} == {works.profile(user) for user in USERS}
