@@ -222,8 +222,9 @@ def _is_one_of(connection: sa.Connection, some: Sequence[Refreshing], is_unchang
 def _clear_orphans(connection: sa.Connection, limit: int) -> int:
     over = sa.and_(refreshes.c.version == 0, refreshes.c.due_at <= now())
     connection.execute(sa.delete(refreshes).where(over))
-    known = set(connection.scalars(sa.select(rules_table.c.guid)))
-    for orphan in set(distinct(connection, properties.c.rule_guid)) - known:
+    with_values = set(distinct(connection, properties.c.rule_guid))
+    known = set(connection.scalars(sa.select(rules_table.c.guid)))  # last: a rule that is made meanwhile may have values
+    for orphan in with_values - known:
         theirs = properties.c.rule_guid == orphan
         some = list(connection.scalars(sa.select(properties.c.profile_guid).where(theirs).limit(limit)))
         among_them = among(connection.dialect.name, properties.c.profile_guid, some)

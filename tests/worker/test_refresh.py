@@ -15,6 +15,7 @@ from app.config import Settings
 from app.identity import deletions, profiles
 from app.models import EVENTS_APP, Property, PropertyRule, Refresh, db
 from app.properties import catalogue
+from app.properties import store as property_store
 from app.properties.reading import properties_of
 from app.properties.rules import EventRule
 from app.properties.store import PropertyStore
@@ -25,6 +26,7 @@ from backends.base import Cursor, EventQuery
 from backends.errors import BackendUnavailable
 from backends.event import Event, new_guid, timestamp
 from backends.memory import MemoryBackend
+from backends.sql.walks import distinct
 from tests.conftest import close
 from worker import backfill
 from worker.backfill import Backfiller, sweep
@@ -246,6 +248,24 @@ def test_a_rule_that_goes_while_it_is_computed_leaves_nothing(works: Works) -> N
 
     assert db.session.query(Property).count() == 0
     assert db.session.query(Refresh).count() == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)  # SQLite lets nobody else write
+def test_a_rule_that_is_made_while_orphans_are_looked_for_keeps_its_values(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works.visit("ann")
+
+    def meanwhile(*asked: Any) -> list[str]:
+        monkeypatch.undo()
+        works.rule()
+        works.work()
+        return distinct(*asked)
+
+    monkeypatch.setattr(property_store, "distinct", meanwhile)
+    works.store.clear_orphans(10)
+
+    assert works.known("ann") == [1]
 
 
 def test_a_rule_that_is_made_while_its_profile_is_computed_is_computed_too(works: Works) -> None:
