@@ -1,6 +1,8 @@
 """Cells: what stands in a foreign database's columns, as text and as values of properties."""
 
+import json
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,11 +16,14 @@ from backends.event import timestamp
 MOST_CHARACTERS = 32 * 1024
 """A longer text is no value of a property, as a larger event is no event."""
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""JSON may have these escaped, one half of a surrogate pair too; no text of a database has them."""
+
 
 def text_of(cell: Any) -> str | None:
     """The cell as event data would have it; None for NULL, and for what has no text."""
     found = _of_type(cell)
-    return found if found is not None and "\0" not in found else None
+    return found if found is not None and not _UNSTORABLE.search(found) else None
 
 
 def value_of(cell: Any, type: PropertyType) -> Value | None:
@@ -55,12 +60,19 @@ def _of_moment(cell: datetime) -> str:
     return timestamp(cell.astimezone(UTC) if cell.tzinfo else cell.replace(tzinfo=UTC))
 
 
+def _of_json(cell: Any) -> str:
+    try:
+        return orjson.dumps(cell, default=str).decode()
+    except TypeError:  # it refuses integers of more than 64 bits, and surrogates
+        return json.dumps(cell, default=str, separators=(",", ":"))
+
+
 _WRITERS: list[tuple[Any, Callable[[Any], str]]] = [
     (bool, lambda cell: "true" if cell else "false"),
     (Decimal, lambda cell: format(cell, "f")),
     (float, repr),
     (datetime, _of_moment),
     (date, date.isoformat),
-    (dict | list, lambda cell: orjson.dumps(cell, default=str).decode()),
+    (dict | list, _of_json),
 ]
 """In order: a bool is an int, a datetime a date."""

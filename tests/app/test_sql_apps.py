@@ -218,6 +218,23 @@ def test_what_can_not_be_read_is_left_out_and_counted(app: Flask, reader: Reader
     assert [reader.json(f"/property-rules/{guid}")["leftOut"] for guid in (number, plan)] == [2, 1]
 
 
+@pytest.mark.parametrize("company", ["postgresql"], indirect=True)  # to MariaDB JSON is text
+def test_json_is_text_whatever_is_in_it(app: Flask, reader: Reader, company: Company) -> None:
+    """But half a surrogate pair alone, which no database stores, is left out."""
+    texts = ['{"n":123456789012345678901}', r'{"half":"\ud800"}', '{"n":1}']
+    company.execute("CREATE TABLE notes (customer integer, note json)")
+    company.execute("INSERT INTO notes VALUES (%s, %s)", list(enumerate([*texts, r'"\ud800"'])))
+    company.let_read("notes")
+    store(app, *(make_event(user_id=user) for user in "0123"))
+    source = make_source(reader, company, table="notes", userIdColumn="customer")
+    rule = make_rule(reader, source, "note")
+    load(app)
+
+    assert [row["note"] for row in reader.json(f"/sources/{source}/preview")["rows"]] == [*texts, None]
+    assert [known(reader, user) for user in "0123"] == [*({"note": text} for text in texts), {}]
+    assert reader.json(f"/property-rules/{rule}")["leftOut"] == 1
+
+
 def test_several_rows_of_a_person_make_no_value_unless_they_agree(app: Flask, reader: Reader, company: Company) -> None:
     company.execute("CREATE TABLE orders (customer integer, kind varchar(20), note varchar(20))")
     rows = [(1, "web", "a"), (1, "web", "b"), (2, "shop", "c"), *((3, "x", str(number)) for number in range(10_001))]
