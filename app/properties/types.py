@@ -61,7 +61,7 @@ FORMS = {
     PropertyType.FLOAT: Form(NUMBER, lambda text: significant(float(text))),
     PropertyType.BOOLEAN: Form(f"^(true|false|1|0){END}", lambda text: text in ("true", "1")),
     PropertyType.DATE: Form(f"^({_DAY}({_TIME})?|[0-9]{{9,13}}){END}", _date),
-    PropertyType.EMAIL: Form(f"^[^@ ]+@[^@ ]+[.][^@ ]+{END}"),
+    PropertyType.EMAIL: Form(f"^[^@ ]+@[^@ ][^@ .]*[.][^@ ]+{END}"),
     PropertyType.URL: Form(f"^[a-zA-Z][a-zA-Z0-9+.-]*://[^ ]+{END}"),
     PropertyType.PHONE_NUMBER: Form(f"^[+]?[0-9(][0-9 ()/.-]{{3,30}}{END}"),
 }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,10 @@ TEXTS = [
     *("https://x/y", "+49 30 1", "2026-02-01", "2026-02-31", "2026-02-01T10:00:00Z", "1767225600", "1767225600000"),
     *("null", "[1,2]", "i\u0307", "İ", "ı", "ſ"),
 ]
+LIKENESSES = {
+    PropertyType.EMAIL: ["".join(characters) for length in range(6) for characters in product("a@.", repeat=length)],
+}
+"""Texts of which some are of the type; fewer than are told of all values."""
 VALUES = st.one_of(
     st.sampled_from([*NUMBERS, *TEXTS]),
     st.integers(-(10**20), 10**20).map(str),
@@ -157,4 +162,20 @@ def test_twelve_digits_are_told_of_a_sum(stores: Stores) -> None:
     for name, store in stores.items():
         store.save(events)
         assert math.isclose(float(str(computed(store, rule)["pro_ann"][0])), 1.0, abs_tol=1e-6), name
+        store.discard([event.guid for event in events])
+
+
+@pytest.mark.parametrize("type", [PropertyType.EMAIL])
+def test_every_database_takes_the_same_texts_for_a_value(stores: Stores, type: PropertyType) -> None:
+    moment = timestamp(NOW)
+    events = [
+        Event(f"evt_{place:04}", "t", "ann", None, moment, moment, {"x": text}, profile_guid="pro_ann")
+        for place, text in enumerate(LIKENESSES[type])
+    ]
+    rule = EventRule("r", "s", "k", type, True, False, 1, "t", "data.x", Aggregation.ALL)
+    definition = MemoryBackend()
+    definition.save(events)
+    for name, store in stores.items():
+        store.save(events)
+        assert computed(store, rule) == computed(definition, rule), name
         store.discard([event.guid for event in events])
