@@ -61,6 +61,9 @@ class Operator(StrEnum):
     NOT_EXISTS = "does not exist"
 
 
+COMPARISONS = {Operator.EQUALS, Operator.NOT_EQUALS, Operator.GREATER, Operator.LESS}
+"""Of the whole value; the others are of a part of it, or of none."""
+
 OPPOSITES = {
     Operator.NOT_EQUALS: Operator.EQUALS,
     Operator.NOT_CONTAINS: Operator.CONTAINS,

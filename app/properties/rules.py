@@ -10,6 +10,7 @@ from app.models import PropertyRule, Source
 from app.properties.types import FORMS, PropertyType, Value, significant
 from backends.aggregation import (
     COLUMNS,
+    COMPARISONS,
     COUNTS,
     LISTS,
     NUMBER,
@@ -126,10 +127,10 @@ def rule_of(row: PropertyRule, source: Source) -> Rule:
 
 
 def _filter_of(one: Mapping[str, str]) -> Filter:
-    match = one.get("match", "")
-    if one["key"] == "occurredAt" and (moment := FORMS[PropertyType.DATE].value_of(match)):
+    op, match = Operator(one["op"]), one.get("match", "")
+    if one["key"] == "occurredAt" and op in COMPARISONS and (moment := FORMS[PropertyType.DATE].value_of(match)):
         match = str(moment)  # as the backend has it
-    return Filter(one["key"], Operator(one["op"]), match)
+    return Filter(one["key"], op, match)
 
 
 def _problem_of_events(rule: EventRule) -> Problem | None:

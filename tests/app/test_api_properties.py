@@ -91,6 +91,27 @@ def test_page_views_become_properties(app: Flask, reader: Reader) -> None:
     assert properties(reader, "ann") == {key: value for key, (_, value) in wanted.items() if value is not None}
 
 
+def test_a_filter_of_times_takes_any_form_of_a_time_and_a_part_of_one(app: Flask, reader: Reader) -> None:
+    times = ["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z", "2026-01-02T00:00:00.000Z"]
+    store(app, *(make_event(user_id="ann", occurred_at=time) for time in times))
+    pages = source(reader)
+    wanted = {
+        ("equals", "2026-01-01"): 1,
+        ("does not equal", "2026-01-01"): 2,
+        ("greater than", "2026-01-01"): 2,
+        ("less than", "2026-01-01T01:00:01+01:00"): 1,
+        ("contains", "2026-01-01"): 2,
+        ("does not contain", "2026-01-01"): 1,
+        ("contains", "T00:00:00"): 2,
+    }
+    for place, (op, match) in enumerate(wanted):
+        filters = [{"key": "occurredAt", "op": op, "match": match}]
+        rule(reader, pages, key=f"k{place}", column="userId", filters=filters)
+    work(app)
+
+    assert list(properties(reader, "ann").values()) == list(wanted.values())
+
+
 def test_a_later_event_changes_what_is_known(app: Flask, reader: Reader) -> None:
     pages = source(reader)
     made = rule(reader, pages)
