@@ -15,7 +15,22 @@ DIGITS = 12
 """Results of different databases agree to so many significant digits; no more are shown."""
 
 INTEGER = f"^-?(0|[1-9][0-9]{{0,17}}){END}"
-_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[T ][0-9:.]{4,15}(Z|[+-][0-9:]{4,5})?"
+
+_YEAR, _BY_FOUR = "[1-9][0-9]{3}", "([2468][048]|[13579][26])"
+_LEAP_YEAR = f"([1-9][0-9](0[48]|{_BY_FOUR})|{_BY_FOUR}00)"
+_DAYS = {
+    f"{_YEAR}-(0[1-9]|1[0-2])": "(0[1-9]|1[0-9]|2[0-8])",
+    f"{_YEAR}-(0[13-9]|1[0-2])": "(29|30)",
+    f"{_YEAR}-(0[13578]|1[02])": "31",
+    f"{_LEAP_YEAR}-02": "29",
+}
+"""Months of a year, and the days they have."""
+_DAY = f"({'|'.join(f'{month}-{day}' for month, day in _DAYS.items())})"
+_HOUR, _SIXTIETH, _FRACTION = "([01][0-9]|2[0-3])", "[0-5][0-9]", "([.][0-9]{1,6})?"
+_TIMES = (f"{_HOUR}:{_SIXTIETH}(:{_SIXTIETH}{_FRACTION})?", f"{_HOUR}{_SIXTIETH}({_SIXTIETH}{_FRACTION})?")
+_TIME = f"[T ]({'|'.join(_TIMES)})(Z|[+-]{_HOUR}:?{_SIXTIETH})?"
+"""Only days and times that there are: what is no date is left out where it is matched, before one is chosen."""
+
 LEAST_MS, MOST_MS = -30_610_224_000_000, 253_402_300_800_000
 """The years 1000 and 10000: people were born before 1970."""
 

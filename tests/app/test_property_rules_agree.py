@@ -35,7 +35,17 @@ TEXTS = [
     *("https://x/y", "+49 30 1", "2026-02-01", "2026-02-31", "2026-02-01T10:00:00Z", "1767225600", "1767225600000"),
     *("null", "[1,2]", "i\u0307", "İ", "ı", "ſ"),
 ]
+ENDS = (1, 9, 10, 28, 29, 30, 31, 32)
+TIMES = (
+    *("", "T10:00", " 10:00", "T1000", "T10:00:59", "T10:00:59.123", "T100059.1"),
+    *("T24:00", "T10:60", "T10:00:60", "T10:00:", "T10:00.1", "T10", "10:00"),
+)
 LIKENESSES = {
+    PropertyType.DATE: [
+        *(f"{year}-{month:02}-{day:02}" for year in (1900, 2000, 2023, 2024) for month in range(14) for day in (0, *ENDS)),
+        *(f"2026-01-01{time}{zone}" for time in TIMES for zone in ("", "Z", "+01:00", "-0130", "+24:00", "+1")),
+        *("0999-12-31", "1000-01-01", "0400-02-29", "2026-1-1", "20260101", "2026-01-01\n", "123456789", "1767225600000"),
+    ],
     PropertyType.EMAIL: ["".join(characters) for length in range(6) for characters in product("a@.", repeat=length)],
 }
 """Texts of which some are of the type; fewer than are told of all values."""
@@ -165,7 +175,7 @@ def test_twelve_digits_are_told_of_a_sum(stores: Stores) -> None:
         store.discard([event.guid for event in events])
 
 
-@pytest.mark.parametrize("type", [PropertyType.EMAIL])
+@pytest.mark.parametrize("type", LIKENESSES)
 def test_every_database_takes_the_same_texts_for_a_value(stores: Stores, type: PropertyType) -> None:
     moment = timestamp(NOW)
     events = [
@@ -175,6 +185,8 @@ def test_every_database_takes_the_same_texts_for_a_value(stores: Stores, type: P
     rule = EventRule("r", "s", "k", type, True, False, 1, "t", "data.x", Aggregation.ALL)
     definition = MemoryBackend()
     definition.save(events)
+    values, left_out = computed(definition, rule)["pro_ann"]
+    assert isinstance(values, list) and len(values) + left_out == len(events)
     for name, store in stores.items():
         store.save(events)
         assert computed(store, rule) == computed(definition, rule), name
