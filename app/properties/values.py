@@ -1,6 +1,6 @@
 """Values: writing what was computed, unique values among them; in the caller's transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,11 @@ class Computed:
 
 def write_values(connection: sa.Connection, computed: Sequence[Computed]) -> None:
     """Write the values. A rule that changed since is passed over, for it is computed anew; who is no profile any more loses
-    all properties."""
-    versions = _held(connection, rules_table.c.guid, {one.rule.guid for one in computed}, rules_table.c.version)
+    all properties. Unique values are written by one at a time: who sees that nobody has a value shall be right."""
+    unique = {one.rule.guid for one in computed if one.rule.is_unique}
+    others = {one.rule.guid for one in computed} - unique
+    versions = _held(connection, rules_table.c.guid, unique, rules_table.c.version, shared=False)
+    versions |= _held(connection, rules_table.c.guid, others, rules_table.c.version)
     guids = {guid for one in computed for guid in one.profile_guids}
     homes = _held(connection, identifiers.c.home, guids, identifiers.c.home)
     for one in computed:
@@ -60,12 +63,13 @@ def forget(connection: sa.Connection, profile_guids: Sequence[str]) -> None:
 
 
 def _held(
-    connection: sa.Connection, key: sa.Column[Any], values: Iterable[str], told: sa.Column[Any]
+    connection: sa.Connection, key: sa.Column[Any], values: Collection[str], told: sa.Column[Any], shared: bool = True
 ) -> dict[str, Any]:
-    """What is told of each of the values; these rows can't go before our transaction ends."""
+    """What is told of each of the values; these rows can't go, nor, unless `shared`, be held so by others, before our
+    transaction ends."""
     here = among(connection.dialect.name, key, sorted(values))
-    found = sa.select(key, told).where(here).with_for_update(read=True, key_share=True)
-    return {row[0]: row[1] for row in connection.execute(found)}
+    found = sa.select(key, told).where(here).order_by(key).with_for_update(read=shared, key_share=True)
+    return {row[0]: row[1] for row in connection.execute(found)} if values else {}
 
 
 def _write_rule(connection: sa.Connection, computed: Computed, homes: Collection[str]) -> None:
@@ -143,8 +147,8 @@ def _settle_owners(connection: sa.Connection, computed: Computed, kept: Mapping[
         elif text is not None:
             owners[text] = guid
     if gives_up:
-        theirs = among(dialect, properties.c.profile_guid, gives_up)
-        connection.execute(sa.update(properties).where(ours, theirs).values(unique_value=None))
+        is_older = sa.and_(properties.c.computed_at <= computed.began, among(dialect, properties.c.profile_guid, gives_up))
+        connection.execute(sa.update(properties).where(ours, is_older).values(unique_value=None))
     for guid, text in texts.items():
         owners.setdefault(text, guid)
     return owners

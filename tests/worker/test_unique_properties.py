@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,6 +59,24 @@ def paused(values: PropertyStore, one: Computed) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def interrupted(values: PropertyStore, statement: str, other: Computed) -> Iterator[None]:
+    """Another worker writes `other` when this one is about to send the first statement that begins so."""
+    thread = threading.Thread(target=values.write, args=([other],))
+
+    def interrupt(_connection: object, _cursor: object, sent: str, *_others: object) -> None:
+        if sent.startswith(statement) and thread.ident is None:
+            thread.start()
+            thread.join(0.5)
+
+    sa.event.listen(values.identity.engine, "before_cursor_execute", interrupt)
+    try:
+        yield
+    finally:
+        sa.event.remove(values.identity.engine, "before_cursor_execute", interrupt)
+        thread.join()
+
+
 def owners() -> dict[str, tuple[str | None, str | None]]:
     """Per profile the unique value, and with whom it is in conflict."""
     with db.engine.connect() as connection:
@@ -89,6 +108,27 @@ def test_one_of_two_who_want_a_value_at_once_gets_it(app: Flask, values: Propert
         other.join(0.5)
     other.join()
     assert owners() == {"pro_a": ("x", None), "pro_b": (None, "pro_a")}
+
+
+def test_one_of_two_who_see_at_once_that_nobody_has_a_value_gets_it(app: Flask, values: PropertyStore) -> None:
+    with interrupted(values, "INSERT INTO properties", computed(values, "pro_b", "x")):
+        values.write([computed(values, "pro_a", "x")])
+
+    assert owners() in (
+        {"pro_a": ("x", None), "pro_b": (None, "pro_a")},
+        {"pro_a": (None, "pro_b"), "pro_b": ("x", None)},
+    )
+
+
+def test_who_gives_a_value_up_takes_no_newer_one_away(app: Flask, values: PropertyStore) -> None:
+    values.write([computed(values, "pro_a", "x")])
+    older = computed(values, "pro_a", "y")
+    time.sleep(0.002)
+
+    with interrupted(values, "UPDATE properties SET unique_value", computed(values, "pro_a", "z")):
+        values.write([older])
+
+    assert owners() == {"pro_a": ("z", None)}
 
 
 def test_who_is_in_conflict_hears_of_it_when_the_value_goes_to_a_third(app: Flask, values: PropertyStore) -> None:
