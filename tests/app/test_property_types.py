@@ -1,10 +1,11 @@
 """Types of properties: which texts are a value of which."""
 
 import re
-import time
 from contextlib import suppress
 from datetime import date
 from itertools import product
+
+import pytest
 
 from app.properties.types import FORMS, PropertyType
 
@@ -21,12 +22,10 @@ def test_an_email_has_one_at_and_behind_it_a_dot_inside() -> None:
             assert is_a(PropertyType.EMAIL, text) == is_email, text
 
 
-def test_a_long_text_is_soon_found_to_be_no_email() -> None:
-    began = time.process_time()
-
-    assert not is_a(PropertyType.EMAIL, "a@" + "." * 32_000 + " ")
-
-    assert time.process_time() - began < 1
+@pytest.mark.timeout(60)
+def test_a_long_text_is_found_to_be_no_email_in_linear_time() -> None:
+    """In quadratic time this one would take a quarter of an hour."""
+    assert not is_a(PropertyType.EMAIL, "a@" + "." * 320_000 + " ")
 
 
 def test_a_date_is_a_day_that_there_is() -> None:
