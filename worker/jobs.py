@@ -68,7 +68,7 @@ def set_up(app: Flask, name: str) -> None:
             client,
             pipeline,
             Drain(client, shared.stream, consumer, pipeline),
-            Scan(shared.stream, pipeline, settings.placeholders),
+            Scan(client, name, shared.stream, pipeline, settings.placeholders),
             refresher,
             Backfiller(refresher.store, refresher),
             Loading(app, loader, shared.stream),

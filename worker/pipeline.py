@@ -81,6 +81,12 @@ class Pipeline:
         self._announce(lambda: self.backend.find(EventQuery(guids=list(associated)), len(associated)) if associated else [])
         return noted
 
+    def look_again(self, events: Sequence[Event]) -> None:
+        """The steps after storing, for stored events of which nobody knows how far they came."""
+        self.store.note(events)
+        self.learn([event for event in events if event.type in PREFIXES])
+        self.mark(events)
+
     def admit(self, events: Sequence[Event]) -> list[Event]:
         """The events without those of people deleted since, and without those of suppressed ids, which are counted."""
         with self.store.reading() as connection:

@@ -72,7 +72,7 @@ class Acceptor:
         message_id = self._id("messageId", valid["messageId"], warnings) if valid["messageId"] else None
         producer = common.producer_guid
         data = valid["data"] or {}
-        if valid["sessionId"]:
+        if valid["sessionId"] and len(data) < self._settings.max_data_keys:
             data["context.sessionId"] = valid["sessionId"]
         if message_id is None and valid["ocurredAt"] not in (None, UNREADABLE):
             message_id = content_id(producer, user_id, anonymous_id, valid["type"], valid["ocurredAt"], data)

@@ -1,11 +1,16 @@
 """Rows that others inserted are associated as if they had come through the API (the seed, "Creating events outside")."""
 
+import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from app.models import EVENTS_APP, Refresh, db
+from app.properties import catalogue
 from app.services import services
+from backends.base import Association
 from backends.event import Event
 from tests.worker.conftest import age_rows, sql
-from worker import jobs
+from worker import jobs, scan
 
 
 def profile_of(type: str) -> object:
@@ -100,3 +105,40 @@ def test_scanning_again_changes_nothing(at_work: Flask) -> None:
     jobs.scan()
 
     assert sql("SELECT * FROM events") == before
+
+
+class Killed(BaseException):
+    """What SIGKILL does, as far as one process can do it to itself."""
+
+
+def test_what_a_scan_had_associated_when_it_was_killed_is_looked_at_again(
+    at_work: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at who is who and its own write ann signed in on the phone: the row is on the phone's profile."""
+    store(made_event(1, None, "phone"))
+    store(made_event(2, "ann", None))
+    source = catalogue.create_source(EVENTS_APP, "visits", "visit")
+    rule = {"key": "visits", "type": "integer", "column": "type", "aggregation": "count"}
+    catalogue.create_rule(rule | {"source_guid": source.guid})
+    sql("INSERT INTO events (type, anonymous_id) VALUES ('visit', 'phone')")
+    age_rows()
+    associate = services().backend.associate
+
+    def race(associations: list[Association]) -> None:
+        store(made_event(3, "ann", "phone"))
+        associate(associations)
+        raise Killed
+
+    monkeypatch.setattr(services().backend, "associate", race)
+    with pytest.raises(Killed):
+        jobs.scan()
+    monkeypatch.undo()
+    assert profile_of("visit") != profile_of("type-2")
+    monkeypatch.setattr(scan, "BROKEN_OFF_AFTER_S", -1)
+
+    jobs.scan()
+    assert profile_of("visit") in db.session.scalars(sa.select(Refresh.profile_guid)).all()
+    jobs.repoint()
+
+    assert profile_of("visit") == profile_of("type-1") == profile_of("type-2")
+    assert not services().redis.exists(scan.UNDER_WAY)

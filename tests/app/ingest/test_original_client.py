@@ -1,6 +1,5 @@
 """The original Grouparoo web client."""
 
-
 import pytest
 
 from tests.app.ingest.sending import TRACK, Sender
@@ -41,6 +40,11 @@ def test_an_unreadable_time_makes_no_message_id(sender: Sender) -> None:
 @pytest.mark.parametrize("told", [5, [], {}, "s" * 192, None, True])
 def test_a_session_that_is_none_is_left_out(sender: Sender, told: object) -> None:
     assert sender.accepted(sessionId=told).data == {}
+
+
+def test_a_session_takes_no_more_room_than_there_is(sender: Sender) -> None:
+    data = {f"key {number}": "" for number in range(255)}
+    assert sender.accepted(sessionId="session", data=data).data == data
 
 
 def test_the_right_spelling_goes_before_the_misspelt_one(sender: Sender) -> None:
