@@ -214,7 +214,7 @@ def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[P
 def hold_devices(connection: sa.Connection, devices: Iterable[str]) -> None:
     """Hold devices, in sorted order, against others who write claims of theirs, or re-point them."""
     here = sa.and_(identifiers.c.kind == "anonymous", among(connection.dialect.name, identifiers.c.value, sorted(devices)))
-    held = sa.select(identifiers.c.value).where(here).order_by(identifiers.c.value).with_for_update()
+    held = sa.select(identifiers.c.value).where(here).order_by(identifiers.c.value).with_for_update(key_share=True)
     connection.execute(held).all()
 
 
