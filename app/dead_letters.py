@@ -1,6 +1,7 @@
 """Dead letters: parking events that could not be stored, and sending them again."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 
 from app.identity.store import upsert
 from app.models import DeadLetter, begin_writing, db
+from app.retention import Retention
 from app.services import services
 from app.stream import encode
 from backends.event import Event, now
@@ -53,6 +55,16 @@ def drop(guids: Sequence[str]) -> int:
     found = _delete(guids)
     db.session.commit()
     return len(found)
+
+
+def expire(retention: Retention, moment: datetime) -> int:
+    """Forget the dead letters of events that are too old to be kept at `moment`; return how many there were."""
+    dropped, after = 0, ""
+    in_order = sa.select(DeadLetter).order_by(DeadLetter.guid).limit(1000)
+    while page := db.session.scalars(in_order.where(DeadLetter.guid > after)).all():
+        after = page[-1].guid
+        dropped += drop([letter.guid for letter in page if retention.is_over(event_of(letter), moment)])
+    return dropped
 
 
 def _delete(guids: Sequence[str]) -> list[Event]:

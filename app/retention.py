@@ -1,7 +1,10 @@
 """Retention: for how many days events are kept, by their type."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import unquote
+
+from backends.event import Event, timestamp
 
 EVERY_TYPE = "*"
 MOST_DAYS = 36_500
@@ -34,3 +37,8 @@ class Retention:
         """For how long events of that type are kept; None for ever."""
         rules = dict(self.rules)
         return rules.get(type, rules.get(EVERY_TYPE))
+
+    def is_over(self, event: Event, moment: datetime) -> bool:
+        """Whether the event is kept no longer at that moment."""
+        days = self.days_of(event.type)
+        return days is not None and event.occurred_at < timestamp(moment - timedelta(days=days))

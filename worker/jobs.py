@@ -9,6 +9,7 @@ from typing import cast
 import redis
 from flask import Flask, current_app
 
+from app import dead_letters
 from app.connections import job_client
 from app.identity.deletions import delete_events
 from app.identity.expiry import expire_events
@@ -129,6 +130,7 @@ def expire() -> None:
             expired = expire_events(bench.pipeline.store, shared.backend, rules, moment, EXPIRE_CHUNK)
             bench.meter.add("expired", expired)
             if expired < EXPIRE_CHUNK:
+                dead_letters.expire(rules, moment)
                 shared.stream.wake(REFRESH)
                 return
         turn.give_to(DRAIN, EXPIRE)

@@ -140,9 +140,11 @@ def _drop_dead_letters(connection: sa.Connection, row: sa.Row[Any]) -> None:
 
 
 def _complete(store: IdentityStore, backend: EventBackend, row: sa.Row[Any]) -> None:
-    """1. Forget once more whom a batch that was under way has made known again. 2. But they may be back with new events,
-    saved at this moment: those get a home again; a batch that saves later notices it (IdentityStore.verify). 3. It is done."""
-    gone = [("user", user) for user in row.users if not has_events(backend, ("user", user))]
+    """1. Forget once more whom a batch or a repoint that was under way has made known again, and devices of which no event is
+    left. 2. But they may be back with new events, saved at this moment: those get a home again; a batch that saves later
+    notices it (IdentityStore.verify). 3. It is done."""
+    theirs = {*(("user", user) for user in row.users), *(("anonymous", device) for device, *_ in row.devices)}
+    gone = [pair for pair in sorted(theirs) if not has_events(backend, pair)]
     store.transact(lambda connection: _forget(connection, gone))
     back = [pair for pair in gone if has_events(backend, pair)]
     store.transact(partial(_finish, row=row, back=back))

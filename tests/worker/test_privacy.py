@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
-from app import create_app
+from app import create_app, dead_letters
 from app.config import InvalidSettings, Settings
 from app.identity import decisions, deletions, profiles, suppressions
 from app.keys import PERMISSIONS, create_key
-from app.models import db
+from app.models import DeadLetter, db
 from app.retention import Retention
 from app.services import services
 from backends.base import EventQuery
@@ -166,6 +167,16 @@ def test_old_events_go_by_the_rule_of_their_type() -> None:
 
     assert stored() == ["evt_kept", "evt_new"]
     assert sql("SELECT count(*) FROM event_data")[0][0] == 2
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_old_dead_letters_go_by_the_same_rule() -> None:
+    for event in (visit("old", "ann", None, LONG_AGO), visit("new", "ann", None), visit("kept", "ann", None, LONG_AGO, "buy")):
+        dead_letters.park(event, "refused")
+
+    jobs.expire()
+
+    assert sorted(db.session.scalars(sa.select(DeadLetter.guid))) == ["evt_kept", "evt_new"]
 
 
 @pytest.mark.usefixtures("forgetful")

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from app.identity import decisions, deletions, profiles, repoints
 from app.identity.repoints import Repointer
 from app.identity.view import Pair
+from app.models import db
 from app.services import services
 from backends.base import Assignment, EventBackend, EventQuery, Move
 from backends.errors import BackendUnavailable
@@ -247,3 +249,38 @@ def test_a_device_that_takes_the_store_too_long_keeps_no_other_from_its_people()
 
     assert [row[0] for row in sql("SELECT value FROM repoints")] == ["endless"]
     assert {profile_of(second) for second in range(1, 41)} == {profile_of(21)}
+
+
+def test_a_deleted_device_does_not_come_back_with_its_last_events(at_work: Flask) -> None:
+    """When it is re-pointed before they are gone, for the deletion takes several turns."""
+    store(visit(1, None, "phone"), visit(2, None, "phone"))
+    shared = services()
+    phone = profiles.find_by(shared.identity, "anonymous", "phone")
+    assert phone
+
+    deletions.delete(shared.identity, phone)
+    jobs.repoint()
+    work_off()
+
+    assert services().backend.count(EventQuery()) == 0
+    assert profiles.find_by(shared.identity, "anonymous", "phone") is None
+    assert sql_of_app("SELECT count(*) FROM identifiers") == sql_of_app("SELECT count(*) FROM profiles") == 0
+
+
+def test_a_device_of_a_deleted_person_goes_when_nothing_of_it_is_left(at_work: Flask) -> None:
+    store(visit(1, None, "phone"), visit(2, "ann", "phone"))
+    shared = services()
+    ann = profiles.find_by(shared.identity, "user", "ann")
+    assert ann
+
+    deletions.delete(shared.identity, ann)
+    work_off()
+
+    assert profiles.find_by(shared.identity, "anonymous", "phone") is None
+    store(visit(3, None, "phone"))
+    assert profile_of(3) not in {ann.guid, None}
+
+
+def sql_of_app(statement: str) -> object:
+    """A single value of the app's database."""
+    return db.session.execute(sa.text(statement)).scalar()
