@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
+from datetime import datetime
 from typing import TypeGuard
 
 import orjson
 
 from app.api.refusals import invalid_parameter
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
 def write_cursor(fields: tuple[str, ...]) -> str:
@@ -33,4 +34,11 @@ def _is_key(fields: object, moments: int, guids: int) -> TypeGuard[list[str]]:
         return False
     if not all(isinstance(field, str) and "\0" not in field for field in fields):
         return False
-    return all(_MOMENT.fullmatch(field) for field in fields[:moments])
+    return all(_is_moment(field) for field in fields[:moments])
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return bool(_MOMENT.fullmatch(text) and datetime.fromisoformat(text))
+    except ValueError:  # it has the form, but there is no such day or hour
+        return False

@@ -11,6 +11,7 @@ from backends.event import Timestamp
 
 LIMIT_DEFAULT = 50
 LIMIT_MOST = 1000
+MOST_DATA = 20
 DATA_PREFIX = "data."
 BEYOND_MS = 253_402_300_800_000
 """The year 10000."""
@@ -37,8 +38,11 @@ def read_limit() -> int:
 
 
 def read_data() -> dict[str, str]:
-    """The wanted event data, `data.KEY=VALUE`."""
-    return {name.removeprefix(DATA_PREFIX): value for name, value in request.args.items() if _is_data(name)}
+    """The wanted event data, `data.KEY=VALUE`. Raises ApiError (400) for more than MOST_DATA of them."""
+    wanted = {name.removeprefix(DATA_PREFIX): value for name, value in request.args.items() if _is_data(name)}
+    if len(wanted) > MOST_DATA:
+        raise invalid_parameter("data.KEY", f"{len(wanted)} filters", f"give {MOST_DATA} of them at the most")
+    return wanted
 
 
 def read_flag(name: str) -> bool | None:

@@ -1,6 +1,6 @@
 """Profiles: reading them, and deciding about them. A decision is written here; the worker carries it out."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from app.api import segments
 from app.api.bodies import MergeBody, read_body
@@ -12,7 +12,7 @@ from app.api.parameters import check_parameters, read_flag
 from app.api.refusals import conflict, unknown
 from app.api.segments import SELECTING, read_segment
 from app.api.shapes import Json, identifier_shapes, property_shape
-from app.auth import requires
+from app.auth import forbidden, requires
 from app.exporting.profile import profile_lines
 from app.exporting.profiles import segment_lines
 from app.identity import decisions, deletions, profiles
@@ -108,6 +108,8 @@ def explain(guid: str) -> Json:
     """What holds the profile together; with `event=GUID`, why that event belongs where it does."""
     check_parameters(["event"])
     profile, event = find_profile(guid), request.args.get("event")
+    if event is not None and "events:read" not in g.key.permissions:
+        raise forbidden("events:read")
     return {"explanation": explain_stored(event) if event is not None else explain_profile(profile)}
 
 

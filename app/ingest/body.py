@@ -13,9 +13,12 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.answers import ApiError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*+)\\u0000")
 _LONG_INTEGER = re.compile(rb"[:,\[]\s*-?[0-9]{19}")
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_MOST_STRUCTURES = 250_000
+"""So many lists and objects a body may have: one that is small when it is compressed could take much memory otherwise."""
+
 _MAX_DIGITS = 4300
 """Python reads and writes no longer integer, for the time that it takes (sys.set_int_max_str_digits)."""
 
@@ -67,7 +70,9 @@ def _unpacked(raw: bytes, window: int, max_bytes: int) -> bytes:
 
 
 def parse_json(raw: bytes) -> Any:
-    """JSON as databases keep it. Raises ApiError (400)."""
+    """JSON as databases keep it. Raises ApiError (400, 413)."""
+    if len(raw) > _MOST_STRUCTURES and raw.count(b"[") + raw.count(b"{") > _MOST_STRUCTURES:
+        raise ApiError("body_too_large", 413, f"the body has over {_MOST_STRUCTURES} lists and objects: send fewer at once")
     if b"\\u0000" in raw:
         raw = _NUL.sub(rb"\1\\ufffd", raw)  # PostgreSQL keeps no NUL
     if _has_long_integer(raw):  # orjson would round it, and two ids become one

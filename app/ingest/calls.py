@@ -100,13 +100,18 @@ def _answer_call(speakers: Sequence[Speaker]) -> Response:
 
 def _read() -> tuple[Any, dict[str, str], int]:
     """The body, the fields of form and query, and the body's length."""
-    fields = request.args.to_dict()
+    fields = {_plain(name): _plain(value) for name, value in request.args.items()}
     if request.method == "GET":
         data = fields.pop("data", None)
         return (decode_data(data), fields, len(data)) if data is not None else (None, fields, 0)
     raw = read_bytes(services().settings.max_dialect_body_bytes)
     body, form = decode(raw)
-    return body, {**fields, **form}, len(raw)
+    return body, {**fields, **{_plain(name): _plain(value) for name, value in form.items()}}, len(raw)
+
+
+def _plain(text: str) -> str:
+    """No database keeps a NUL."""
+    return text.replace("\0", "\ufffd")
 
 
 def _check_number(events: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -35,4 +36,8 @@ def _pids() -> list[tuple[str, str]]:
     directory = os.environ.get(DIRECTORY)
     if not directory:
         return [("0", "self")]
-    return [(path.stem, path.read_text()) for path in sorted(Path(directory).glob("*.pid"))]
+    found = []
+    for path in sorted(Path(directory).glob("*.pid")):
+        with suppress(FileNotFoundError):  # it ended just now
+            found.append((path.stem, path.read_text()))
+    return found

@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from app.api.cursor import write_cursor
 from app.dead_letters import park
 from app.keys import create_key, revoke_key
 from backends.event import derived_event_guid
@@ -208,3 +209,17 @@ def test_reading_events_needs_its_permission(app: Flask, path: str) -> None:
 
 def test_a_slash_at_the_end_changes_nothing(reader: Reader) -> None:
     assert reader.get("/events/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/events", "/keys", "/dead-letters"])
+@pytest.mark.parametrize("moment", ["2026-99-99T99:99:99.999Z", "2026-02-30T00:00:00.000Z", "٢٠٢٦-01-01T00:00:00.000Z"])
+def test_a_cursor_of_no_moment_is_refused(reader: Reader, path: str, moment: str) -> None:
+    fields = (moment, moment, "evt_1") if path == "/events" else (moment, "key_1")
+    answer = reader.get(path, after=write_cursor(fields))
+    assert answer.status_code == 400 and answer.json["error"]["code"] == "invalid_parameter"
+
+
+def test_more_filters_of_data_than_a_database_joins_are_refused(reader: Reader) -> None:
+    assert reader.get("/events", **{f"data.k{number}": "" for number in range(20)}).status_code == 200
+    answer = reader.get("/events", **{f"data.k{number}": "" for number in range(21)})
+    assert answer.status_code == 400 and "20 of them" in answer.json["error"]["message"]

@@ -195,3 +195,14 @@ def test_deciding_needs_its_permission(app: Flask) -> None:
     assert reader.post("/merges/mrg_1/revert").status_code == 403
     assert reader.delete("/profiles/pro_1").status_code == 403
     assert make_reader(app, ["events:read"]).get("/profiles").status_code == 403
+
+
+def test_an_event_is_explained_only_to_who_may_read_events(app: Flask, reader: Reader) -> None:
+    event = make_event(user_id="ann")
+    store(app, event)
+    guid = guid_of(reader, "userId", "ann")
+    alone = make_reader(app, ["profiles:read"])
+
+    assert alone.get(f"/profiles/{guid}/explain").status_code == 200
+    answer = alone.get(f"/profiles/{guid}/explain", event=event.guid)
+    assert answer.status_code == 403 and "events:read" in answer.json["error"]["message"]

@@ -46,7 +46,7 @@ class Snowplow(Dialect):
     def events(self, call: Call) -> Sequence[Any]:
         """`{"data": [...]}`, or the query."""
         if call.told == "get":
-            return [{name: value.replace("\0", "\ufffd") for name, value in call.fields.items()}]
+            return [dict(call.fields)]
         return listed(call.body, "data", '{"schema": ..., "data": [...]}')
 
     def convert(self, event: dict[str, Any], call: Call) -> Raw:

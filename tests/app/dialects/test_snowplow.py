@@ -39,11 +39,11 @@ def test_a_post_is_taken(sdk: Speaker) -> None:
 
 
 def test_a_get_is_taken_and_answered_with_an_image(sdk: Speaker) -> None:
-    answer = sdk.client.get(f"/i?{urlencode({**ONE, 'aid': sdk.key, 'page': chr(0)})}")
+    answer = sdk.client.get(f"/i?{urlencode({**ONE, 'aid': sdk.key, 'page': chr(0), 'a' + chr(0) + 'b': 'c'})}")
 
     assert (answer.status_code, answer.content_type) == (200, "image/gif")
     event = sdk.taken(answer)
-    assert (event.type, event.data["title"]) == ("page_view", "\ufffd")
+    assert (event.type, event.data["title"], event.data["context.a\ufffdb"]) == ("page_view", "\ufffd", "c")
 
 
 @pytest.mark.parametrize("form", ["ue_px", "ue_pr"])

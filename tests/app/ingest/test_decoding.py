@@ -103,3 +103,20 @@ def test_deep_nesting_in_a_large_body_is_measured(sender: Sender) -> None:
     answer = sender.post(BATCH, data=b"[%s,%s]" % (deep, json.dumps(EVENT).encode()))
     assert answer.json and answer.json["accepted"] == 1
     assert "bytes" in answer.json["events"][0]["error"]["message"]
+
+
+@pytest.mark.parametrize("one", [b"[],", b'{"a":[]},'])
+def test_a_body_of_very_many_lists_or_objects_is_refused_before_it_is_read(sender: Sender, one: bytes) -> None:
+    """Packed it is small; unpacked it would take more memory than a process has."""
+    number = 300_000 if one == b"[]," else 110_000
+    body = b"[" + one * number + b"{}]"
+    assert len(body) < 1024 * 1024
+    status, code = (413, "body_too_large") if one == b"[]," else (413, "too_many_events")
+    error_of(sender.post(BATCH, data=gzip.compress(body)), status, code)
+
+
+def test_backslashes_before_a_nul_are_counted(sender: Sender) -> None:
+    body = rb'{"type":"a","userId":"u","data":{"k":"%s\u0000"}}' % (rb"\\" * 4000)
+    assert sender.post(TRACK, data=body).status_code == 202
+    [event] = sender.stored()
+    assert event.data == {"k": "\\" * 4000 + "\ufffd"}
