@@ -32,8 +32,9 @@ export async function post(url, body, keepalive) {
  */
 export function fateOf({ status, body }, count, failures) {
   if (status >= 200 && status < 300 && outcomesOf(body)) return "answered";
-  if (!FINAL.includes(status) || !(body?.error || status === 413 || failures >= PATIENCE)) return "later";
-  const isAboutKey = body?.error && (status === 401 || status === 403);
+  const isOurs = typeof body?.error?.code === "string";
+  if (!FINAL.includes(status) || !(isOurs || status === 413 || failures >= PATIENCE)) return "later";
+  const isAboutKey = isOurs && (status === 401 || status === 403);
   return count > 1 && !isAboutKey && !outcomesOf(body) ? "smaller" : "refused";
 }
 

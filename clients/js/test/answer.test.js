@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { fateOf } from "../src/answer.js";
 
 const error = { error: { code: "code", message: "why", details: {} } };
+const policy = { error: "blocked by policy" };
 const outcomes = { error: { code: "invalid_event", message: "none", details: { events: [{ index: 0, ...error }] } } };
 
 // Status, body, events in the batch, failures before, and what becomes of them.
@@ -23,6 +24,10 @@ const FATES = [
   [403, null, 2, 9, "later"],
   [403, null, 2, 10, "smaller"],
   [403, null, 1, 10, "refused"],
+  [403, policy, 2, 0, "later"],
+  [401, policy, 1, 0, "later"],
+  [400, { error: { code: 400 } }, 1, 0, "later"],
+  [403, policy, 2, 10, "smaller"],
   [404, error, 1, 99, "later"],
   [405, error, 1, 99, "later"],
   [408, null, 1, 99, "later"],
@@ -32,7 +37,7 @@ const FATES = [
   [0, undefined, 1, 99, "later"],
 ];
 for (const [status, body, count, failures, fate] of FATES) {
-  const whose = body?.error ? "our" : "another's";
+  const whose = typeof body?.error?.code === "string" ? "our" : "another's";
   test(`${whose} ${status} for ${count} events after ${failures} failures: ${fate}`, () => {
     assert.equal(fateOf({ status, body }, count, failures), fate);
   });

@@ -211,6 +211,7 @@ const NOT_OURS = {
   "a captive portal's page": { status: 200, text: "<html>Please sign in</html>" },
   "another service's JSON": { status: 200, body: { success: true } },
   "a proxy's 403": { status: 403, text: "Forbidden" },
+  "a proxy's 403 with an error of its own": { status: 403, body: { error: "blocked by policy" } },
   "a 404": { status: 404, text: "Not Found" },
   "a 500": { status: 500, body: { error: { code: "internal_error", message: "", details: {} } } },
   "a 503": { ...refusal(503, "unavailable"), headers: { "Retry-After": "0" } },
