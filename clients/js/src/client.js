@@ -36,7 +36,7 @@ export class Client {
   track(event) {
     if (this.#isSilent) return undefined;
     if (!this.#sender) return this.#report("init", "call init first", [event]);
-    const messageId = event?.messageId ?? uuid();
+    const messageId = event?.messageId || uuid();
     try {
       const occurredAt = event.occurredAt ?? new Date();
       const whole = { ...event, messageId, occurredAt, ...this.#identity?.idsOf(event) };

@@ -77,6 +77,16 @@ test("track says the messageId, and takes one", async () => {
   assert.deepEqual(service.events().map((event) => event.messageId), said);
 });
 
+test("an empty messageId is none: the event gets one", async () => {
+  const { client, service } = await connect();
+
+  const said = client.track({ userId: "u", type: "visit", messageId: "" });
+  await client.flush();
+
+  assert.match(said, UUID);
+  assert.equal(service.events()[0].messageId, said);
+});
+
 test("events are sent by themselves, many in one body, in order", async () => {
   const { client, service } = await connect({ flushInterval: 20 });
 
