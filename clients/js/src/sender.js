@@ -37,6 +37,9 @@ export class Sender {
       .catch((error) => this.#report("internal_error", String(error)))
       .then(() => {
         this.#running = undefined;
+        // It may stand for the end of a pause that is over.
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
         if (this.#queue.keys.length) this.#plan();
         else this.#ofThisPage.clear();
       });
