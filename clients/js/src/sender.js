@@ -99,12 +99,12 @@ export class Sender {
     const { failures } = this.#pause;
     const answer = await post(this.#url, bodyOf(batch), !failures);
     const fate = fateOf(answer, batch.keys.length, failures);
+    // No answer: it may be too much for the line, or for somebody who hangs up on what is too large.
+    if (fate === "smaller" || !answer.status) this.#most = Math.ceil(batch.keys.length / 2);
     if (fate === "later") {
       this.#pause.begin(answer.status, answer.retryAfter);
       this.#tell(answer, []);
-    } else if (fate === "smaller") {
-      this.#most = Math.ceil(batch.keys.length / 2);
-    } else {
+    } else if (fate !== "smaller") {
       this.#pause.end();
       this.#most *= 2;
       this.#queue.remove(batch.keys);

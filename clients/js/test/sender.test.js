@@ -34,3 +34,15 @@ test("when the network is back early, what is added then does not wait for the e
 
   assert.deepEqual(service.events().map((event) => event.messageId), ["before", "before", "after"]);
 });
+
+test("over a line that breaks when a body has more than two events, all of them arrive", async () => {
+  const { sender, queue, pause, add } = await connect((body) => (body.events.length > 2 ? "nothing" : accepted(body)));
+  for (let n = 0; n < 20; n++) add(`m${n}`);
+
+  for (let i = 0; i < 30 && queue.keys.length; i++) {
+    await sender.send();
+    pause.end();
+  }
+
+  assert.deepEqual(queue.keys, []);
+});
