@@ -68,7 +68,7 @@ export class Client {
   #start(url, store, { storage, flushInterval = 1000, maxQueue }) {
     // A program is no device: it sends events of many people, and each says whose it is.
     if (storage || isPage()) this.#identity = new Identity(store);
-    this.#queue = new Queue(store, maxQueue ?? (store.isShared ? 1000 : 10_000));
+    this.#queue = new Queue(store, maxQueue ?? (store.isShared ? 1000 : 10_000), url);
     const pause = new Pause(store);
     const report = (...what) => this.#report(...what);
     this.#sender = new Sender({ url, store, queue: this.#queue, pause, intervalMs: flushInterval, report });

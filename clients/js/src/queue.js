@@ -1,4 +1,5 @@
-const PREFIX = "grouparoo:event:";
+/** So began the keys before they said where their events go: those are sent by whoever finds them. */
+const OLDER = "grouparoo:event:";
 
 /** The server's limit for one event, by default. */
 const MAX_EVENT_BYTES = 32 * 1024;
@@ -8,20 +9,23 @@ const MAX_BATCH_BYTES = 60 * 1024;
 
 /**
  * Queue: the events that wait for an answer, each under a key of its own, so that tabs don't overwrite each other's.
- * An entry is the API key, a blank, and the event as JSON; the keys sort as the events were added.
+ * The key has the URL that the event is for; clients of other services leave it alone. The keys of one URL sort as the
+ * events were added. An entry is the API key, a blank, and the event as JSON.
  */
 export class Queue {
   #store;
   #max;
+  #prefix;
   #added = 0;
 
-  constructor(store, max) {
+  constructor(store, max, url) {
     this.#store = store;
     this.#max = max;
+    this.#prefix = `grouparoo:events:${url} `;
   }
 
   get keys() {
-    return this.#store.keys(PREFIX);
+    return [OLDER, this.#prefix].flatMap((prefix) => this.#store.keys(prefix));
   }
 
   /** Its key. Throws RangeError when the event is too large or too many wait, TypeError when it can't be written as JSON. */
@@ -34,7 +38,7 @@ export class Queue {
       throw new RangeError(`${this.#max} events wait already: this one was not taken`);
     }
     const place = Date.now().toString(36) + (this.#added++ % 36 ** 3).toString(36).padStart(3, "0");
-    const key = `${PREFIX}${place}-${event.messageId}`;
+    const key = `${this.#prefix}${place}-${event.messageId}`;
     this.#store.set(key, `${apiKey} ${text}`);
     return key;
   }

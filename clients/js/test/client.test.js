@@ -277,18 +277,45 @@ test("flush gives up when its time is over, and the events stay", async () => {
 
 test("what waits survives a reload, with its key and its ids", async () => {
   const storage = new TestStorage();
-  const { client: first } = await connect({ storage, endpoint: "http://127.0.0.1:9", flushInterval: 10_000 });
+  const service = await serve();
+  storage.setItem("grouparoo:turn", `${Date.now() + 20_000} of another tab`);
+  const { client: first } = await connect({ service, storage, flushInterval: 10_000 });
   const messageId = first.track({ type: "visit" });
+  storage.removeItem("grouparoo:turn");
 
-  const { client: second, service } = await connect({ storage, apiKey: "newer_key" });
+  const { client: second } = await connect({ service, storage, apiKey: "newer_key" });
   second.track({ type: "another" });
   assert.equal(await second.flush(), true);
 
   const keys = Object.fromEntries(service.bodies.map(({ apiKey, events }) => [apiKey, events.map(({ type }) => type)]));
   assert.deepEqual(keys, { _key: ["visit"], newer_key: ["another"] });
-  assert.equal(service.events()[0].messageId, messageId);
+  assert.equal(service.events().find(({ type }) => type === "visit").messageId, messageId);
   assert.equal(new Set(service.events().map((event) => event.anonymousId)).size, 1);
   assert.equal(storage.length, 1);
+});
+
+test("clients of two services that share a storage send each its own events", async () => {
+  const storage = new TestStorage();
+  const one = await connect({ storage, apiKey: "one" });
+  const two = await connect({ storage, apiKey: "two" });
+
+  one.client.track({ type: "for one" });
+  two.client.track({ type: "for two" });
+  assert.deepEqual([await one.client.flush(), await two.client.flush()], [true, true]);
+
+  const sent = [one, two].map(({ service }) => service.bodies.map(({ apiKey, events }) => [apiKey, ...events.map(({ type }) => type)]));
+  assert.deepEqual(sent, [[["one", "for one"]], [["two", "for two"]]]);
+});
+
+test("what an older version of the client left in the storage is sent first", async () => {
+  const storage = new TestStorage();
+  storage.setItem("grouparoo:event:mi9zk3k0000-m1", '_key {"type":"older","messageId":"m1"}');
+  const { client, service } = await connect({ storage });
+
+  client.track({ type: "newer" });
+  assert.equal(await client.flush(), true);
+
+  assert.deepEqual(service.events().map(({ type }) => type), ["older", "newer"]);
 });
 
 test("tabs with one storage send each event once, without Web Locks", async () => {

@@ -14,7 +14,7 @@ afterEach(() => service.close());
 async function connect(answer) {
   service = await serve(answer);
   const store = new Store();
-  const queue = new Queue(store, 100);
+  const queue = new Queue(store, 100, service.url);
   const pause = new Pause(store);
   const sender = new Sender({ url: service.url, store, queue, pause, intervalMs: 5, report: () => {} });
   const add = (messageId) => sender.added(queue.add("_key", { type: "visit", messageId }));
