@@ -43,7 +43,8 @@ export interface GrouparooOptions {
   endpoint?: string;
   /** For how many milliseconds events are gathered before they are sent. 1000. */
   flushInterval?: number;
-  /** How many events wait at the most; what comes then is not taken, and told to `onError`. 1,000 in a storage, 10,000 in memory. */
+  /** How many events wait at the most; what comes then is not taken, and told to `onError`. 1,000 in a storage, 10,000 in memory.
+   * In a storage they have a million characters at the most, so that the site's own have room. */
   maxQueue?: number;
   /** Instead of a page's localStorage, or of a program's memory. A program with a storage is a device: it has an anonymousId. */
   storage?: GrouparooStorage;

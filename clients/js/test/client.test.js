@@ -132,6 +132,34 @@ test("a full queue takes no more, and says so", async () => {
   ]);
 });
 
+/** Events of 30,000 characters; whether each was taken. */
+const trackLarge = (client, count) =>
+  Array.from({ length: count }, () => !!client.track({ userId: "u", type: "large", data: { text: "x".repeat(30_000) } }));
+
+test("what waits leaves most of the origin's storage to the site, and there is room again when it is sent", async () => {
+  const storage = new TestStorage();
+  const { client, errors } = await device({ storage });
+
+  const taken = trackLarge(client, 40).filter(Boolean).length;
+
+  const texts = Array.from({ length: storage.length }, (_, index) => storage.getItem(storage.key(index)));
+  const characters = texts.join("").length;
+  assert.ok(characters > 950_000 && characters < 1_010_000, `${characters} characters`);
+  assert.deepEqual(errors.map(({ code, dropped }) => [code, dropped.length]), Array(40 - taken).fill(["not_queued", 1]));
+  assert.equal(errors[0].message, `${taken} events wait already: this one was not taken`);
+  assert.equal(await client.flush(), true);
+  assert.deepEqual(trackLarge(client, 30), Array(30).fill(true));
+  await client.flush();
+});
+
+test("in memory any events may wait", async () => {
+  const { client, errors } = await connect();
+
+  assert.deepEqual(trackLarge(client, 40), Array(40).fill(true));
+  assert.deepEqual(errors, []);
+  await client.flush();
+});
+
 test("what the page itself keeps does not make the queue full", async () => {
   const storage = new TestStorage();
   for (let n = 0; n < 10; n++) storage.setItem(`of the page ${n}`, "");
