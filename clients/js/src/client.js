@@ -6,6 +6,11 @@ import { Store } from "./store.js";
 import { uuid } from "./uuid.js";
 import { asksForPrivacy, describeView } from "./view.js";
 
+/** The service's; what an entry of the queue is split at is not in it. */
+const KEY_FORM = /^[\w-]+$/;
+
+const NEEDS = "init needs an apiKey, of letters, digits, - and _, and an endpoint, like https://events.example.com";
+
 /** Client: what a page or program calls; index.d.ts says what everything means. No call throws, whatever happens. */
 export class Client {
   #home;
@@ -25,11 +30,11 @@ export class Client {
     if (this.#sender) return this.#report("init", "init was called before: its first call holds");
     this.#onError = onError ?? this.#onError;
     const url = urlOf(endpoint);
-    if (!apiKey || !url) return this.#report("init", "init needs an apiKey and an endpoint, like https://events.example.com");
+    this.#apiKey = String(apiKey ?? "").trim();
+    if (!KEY_FORM.test(this.#apiKey) || !url) return this.#report("init", NEEDS);
     const store = new Store(options.storage ?? pageStorage());
     this.#isSilent = !!respectDoNotTrack && asksForPrivacy();
     if (this.#isSilent) return store.keys("grouparoo:").forEach((key) => store.remove(key));
-    this.#apiKey = apiKey;
     this.#start(url, store, options);
   }
 

@@ -426,7 +426,9 @@ test("no call throws, and what can't be sent is told", async () => {
   assert.deepEqual(errors.map(({ code }) => code), [...Array(7).fill("invalid_event"), "init"]);
 });
 
-for (const options of [undefined, {}, { apiKey: "_key" }, { apiKey: "_key", endpoint: "nowhere" }, { apiKey: "_key", endpoint: 3 }, { endpoint: "http://127.0.0.1" }]) {
+const ENDPOINT = { endpoint: "http://127.0.0.1" };
+const INCOMPLETE = [undefined, {}, { apiKey: "_key" }, { apiKey: "_key", endpoint: "nowhere" }, { apiKey: "_key", endpoint: 3 }];
+for (const options of [...INCOMPLETE, ENDPOINT, { apiKey: " ", ...ENDPOINT }, { apiKey: "a key", ...ENDPOINT }]) {
   test(`init with ${JSON.stringify(options)} says what it needs; calls afterwards say that it is missing`, async () => {
     const errors = [];
     const client = new Client();
@@ -439,6 +441,15 @@ for (const options of [undefined, {}, { apiKey: "_key" }, { apiKey: "_key", endp
     if (options) assert.deepEqual(errors.map(({ code, dropped }) => [code, dropped.length]), [["init", 0], ["init", 1]]);
   });
 }
+
+test("blanks around the key are not sent, and no event is lost for them", async () => {
+  const { client, service } = await connect({ apiKey: " _key\n" });
+
+  client.track({ userId: "u", type: "visit" });
+  await client.flush();
+
+  assert.deepEqual(service.bodies.map(({ apiKey, events }) => [apiKey, events.length]), [["_key", 1]]);
+});
 
 test("an onError that throws breaks nothing", async () => {
   const { client, service } = await connect({
