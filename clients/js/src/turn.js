@@ -11,11 +11,21 @@ const SETTLE_MS = 100;
 
 /**
  * Let one tab after the other do the work, which gets a function that says whether it is still its turn. Without Web Locks
- * (pages without https) by a lease in the storage: a tab that finds another one's comes back later, so the work may not be done.
+ * (pages without https, frames that may not use them) by a lease in the storage: a tab that finds another one's comes back
+ * later, so the work may not be done.
  */
 export async function inTurn(store, work) {
   if (!store.isShared) return work(() => true);
-  if (globalThis.navigator?.locks) return navigator.locks.request(NAME, () => sleep(SETTLE_MS).then(() => work(() => true)));
+  let hasBegun = false;
+  const begin = () => {
+    hasBegun = true;
+    return sleep(SETTLE_MS).then(() => work(() => true));
+  };
+  try {
+    if (globalThis.navigator?.locks) return await navigator.locks.request(NAME, begin);
+  } catch (error) {
+    if (hasBegun) throw error;
+  }
   const lease = new Lease(store);
   if (!(await lease.take())) return undefined;
   try {
