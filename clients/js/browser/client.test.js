@@ -94,7 +94,7 @@ test("answers that get lost double nothing", async (t) => {
 
   const events = await storedEvents(await anonymousIdOf(page), 3);
   assert.deepEqual(idsOf(events).sort(), said.sort());
-  assert.ok(network.sent().length >= 9);
+  assert.ok(network.sent().length >= 8); // three, then two of them, then one, for what is not answered may be too much; then the rest
 });
 
 // Without https there are no Web Locks, and no crypto.randomUUID.
