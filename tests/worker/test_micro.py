@@ -271,6 +271,18 @@ def test_a_reset_forgets_everything_but_keys(micro: MicroServer) -> None:
     assert micro.post("/api/v1/track", event("m1"), other).status_code == 202
 
 
+def test_after_a_reset_traits_become_properties_again(micro: MicroServer) -> None:
+    def tell() -> Any:
+        micro.post("/api/v1/track", event("m1", type="identify", userId="ann", data={"plan": "pro"}))
+        micro.post("/api/v1/track", event("m2", type="group", userId="ann", data={"name": "Shop"}))
+        return {key: one["value"] for key, one in micro.get("/micro/events/m2")["profile"]["properties"].items()}
+
+    before = tell()
+    micro.reset()
+
+    assert tell() == before == {"plan": "pro", "group.name": "Shop"}
+
+
 def test_many_at_once_are_all_there(micro: MicroServer) -> None:
     def send(number: int) -> None:
         for one in range(10):

@@ -31,6 +31,7 @@ class Micro:
             db.metadata.drop_all(db.engine, others)
             db.metadata.create_all(db.engine, others)
             self.backend.events.clear()
+            self.worker.clear()
             self.stream.clear()
             self.journal.clear()
 

@@ -25,11 +25,9 @@ class LocalWorker:
 
     def __init__(self, store: IdentityStore, backend: EventBackend, settings: Settings) -> None:
         self.lock = RLock()
-        self._pipeline = Pipeline(store, backend, settings.placeholders)
-        self._refresher = Refresher(PropertyStore(store), backend)
-        self._backfiller = Backfiller(self._refresher.store, self._refresher)
-        self._loader = Loader(self._refresher.store, LoadStore(store, settings.sql_apps_refresh_interval_s))
-        self._wanted: list[str] = []
+        self._store = store
+        self._backend = backend
+        self._settings = settings
         self._jobs = {
             REPOINT: self._repoint,
             DELETE: self._delete,
@@ -37,6 +35,17 @@ class LocalWorker:
             BACKFILL: self._backfill,
             LOAD: self._load,
         }
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: what the parts remember, like the traits that they know, is of a database that was emptied."""
+        with self.lock:
+            self._pipeline = Pipeline(self._store, self._backend, self._settings.placeholders)
+            self._refresher = Refresher(PropertyStore(self._store), self._backend)
+            self._backfiller = Backfiller(self._refresher.store, self._refresher)
+            loads = LoadStore(self._store, self._settings.sql_apps_refresh_interval_s)
+            self._loader = Loader(self._refresher.store, loads)
+            self._wanted: list[str] = []
 
     def store(self, events: Sequence[Event]) -> None:
         """Store them on their profiles, and compute the properties of these."""
