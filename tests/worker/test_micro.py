@@ -129,6 +129,29 @@ def test_a_bad_event_is_listed_with_its_reasons(micro: MicroServer) -> None:
     assert [one["messageId"] for one in micro.get("/micro/good")["good"]] == ["m1"]
 
 
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), nested(240), nested(300), nested(900)])
+@pytest.mark.parametrize("name", ["data", "messageId"])
+def test_a_bad_event_that_no_answer_could_hold_is_told_nearly_as_it_was(micro: MicroServer, name: str, value: Any) -> None:
+    fields = {"data": {"x": [value]}} if name == "data" else {"messageId": value}
+    assert micro.post("/api/v1/track", {"type": "", "messageId": "m1", **fields}).status_code == 400
+
+    (found,) = micro.get("/micro/bad")["bad"]
+
+    assert "type" in found["errors"]
+    if isinstance(value, int):
+        told = {"data": {"x": [str(value)]}} if name == "data" else {"messageId": str(value)}
+        assert found["event"] == {"type": "", "messageId": "m1", **told}
+    if name == "data":
+        assert micro.get("/micro/events/m1")["rejections"] == [found]
+
+
 def test_a_single_bad_event_is_no_refused_request_too(micro: MicroServer) -> None:
     assert micro.post("/api/v1/track", {"type": "click"}).status_code == 400
     assert micro.post("/api/v1/batch", [{"type": "click"}, 7]).status_code == 400

@@ -32,7 +32,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Bad:
-    """An event that was rejected, as it was judged, with the messages by field."""
+    """An event that was rejected, as it was judged (but `writable`), with the messages by field."""
 
     source: Source
     event: Any

@@ -23,6 +23,7 @@ from worker.micro.micro import Micro
 from worker.micro.routes import routes
 from worker.micro.stream import LocalStream
 from worker.micro.worker import LocalWorker
+from worker.micro.writable import writable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -89,7 +90,7 @@ def _add_key(key: str) -> None:
 
 def _note_rejection(journal: Journal, raw: Any, rejected: Rejected) -> None:
     g.is_noted = True
-    journal.reject(Bad(_source(), raw, rejected.reason, rejected.details))
+    journal.reject(Bad(_source(), writable(raw), rejected.reason, rejected.details))
 
 
 def _note_refusal(journal: Journal, response: Response) -> Response:
