@@ -191,6 +191,59 @@ def test_somebody_elses_answer_is_not_the_services(make: Make, system: System, u
     assert len(unreliable.seen) == 4
 
 
+REFUSED_BY_A_PROXY = Fault(status=403, body=b"<html>Forbidden</html>")
+
+
+@pytest.mark.parametrize("between", [UNAVAILABLE, DROPPED, Fault(status=429), Fault(status=404)])
+def test_refusals_of_somebody_between_count_only_in_a_row(
+    make: Make, told: Told, unreliable: Unreliable, person: str, between: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grouparoo.sender.FIRST_PAUSE_S", 0)
+    unreliable.faults.extend([REFUSED_BY_A_PROXY] * 5 + [between] * 10 + [REFUSED_BY_A_PROXY] * 10)
+    client = make(unreliable.url)
+
+    client.track("click", user_id=person)
+    assert client.flush(30)
+
+    assert not unreliable.faults and not any(problem.events for problem in told)
+
+
+def test_what_somebody_between_refuses_again_and_again_is_believed_at_last(
+    make: Make, told: Told, unreliable: Unreliable, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grouparoo.sender.FIRST_PAUSE_S", 0)
+    unreliable.faults.extend([REFUSED_BY_A_PROXY] * 11)
+    client = make(unreliable.url)
+
+    sent = client.track("click", user_id=person)
+    assert client.flush(30)
+
+    assert [event["messageId"] for problem in told for event in problem.events] == [sent]
+    assert not unreliable.faults
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (404, b'{"code": 404, "message": "no route"}'),
+        (400, b'{"code": 400, "message": "bad request"}'),
+        (404, b'{"code": "NOT_FOUND"}'),
+        (410, b'{"code": "GONE"}'),
+    ],
+)
+def test_an_error_that_is_not_of_the_services_form_loses_nothing(
+    make: Make, system: System, told: Told, unreliable: Unreliable, person: str, status: int, error: bytes
+) -> None:
+    unreliable.faults.append(Fault(status=status, body=b'{"error": %b}' % error))
+    client = make(unreliable.url)
+
+    client.track("click", user_id=person)
+    assert client.flush(30)
+
+    wait_for(system, person, 1)
+    assert [(problem.code, problem.status, problem.events) for problem in told] == [("unavailable", status, ())]
+
+
 def test_a_redirect_is_not_followed_with_the_key(make: Make, told: Told, unreliable: Unreliable, person: str) -> None:
     with Unreliable("http://127.0.0.1:9") as elsewhere:
         unreliable.faults.append(Fault(status=307, headers={"Location": f"{elsewhere.url}/api/v1/batch"}))

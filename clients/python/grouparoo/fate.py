@@ -8,8 +8,8 @@ from grouparoo.transport import Answer
 PATIENCE = 10
 """So many refusals in a row are believed of somebody between us and the service, who says it in another form than it does."""
 
-PASSING = (408, 425, 429)
-"""What another attempt may mend, though it begins with a 4."""
+FINAL = (400, 401, 403, 413, 422)
+"""What a request that is the same will always be answered with: a refusal."""
 
 
 class Fate(Enum):
@@ -21,19 +21,22 @@ class Fate(Enum):
     LATER = "send them again"
 
 
-def fate_of(answer: Answer, count: int, failures: int) -> Fate:
-    """The fate of `count` events, after so many failures in a row."""
+def fate_of(answer: Answer, count: int, refusals: int) -> Fate:
+    """The fate of `count` events, after so many refusals in a row."""
     if 200 <= answer.status < 300 and outcomes_of(answer.body):
         return Fate.ANSWERED
-    if not 400 <= answer.status < 500 or answer.status in PASSING:
-        return Fate.LATER
-    code = error_of(answer.body).get("code")
-    if not (code or answer.status == 413 or failures >= PATIENCE):
+    is_the_services = isinstance(error_of(answer.body).get("code"), str)  # others have numbers for codes
+    if not is_refusal(answer) or not (is_the_services or answer.status == 413 or refusals >= PATIENCE):
         return Fate.LATER
     if outcomes_of(answer.body):
         return Fate.ANSWERED
     is_about_the_body = answer.status in (400, 413, 422)
     return Fate.SMALLER if count > 1 and is_about_the_body else Fate.REFUSED
+
+
+def is_refusal(answer: Answer) -> bool:
+    """Whether it says no, whoever said it."""
+    return answer.status in FINAL
 
 
 def outcomes_of(body: Any) -> list[dict[str, Any]]:

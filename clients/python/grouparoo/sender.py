@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from grouparoo.event import Message
-from grouparoo.fate import Fate, error_of, fate_of, outcomes_of
+from grouparoo.fate import Fate, error_of, fate_of, is_refusal, outcomes_of
 from grouparoo.outbox import BATCH_EVENTS, Outbox
 from grouparoo.problem import OnError, Problem, events_of
 from grouparoo.transport import Answer, Transport
@@ -22,20 +22,20 @@ class Sender:
         self._interval_s = interval_s
         self._report = report
         self._most = BATCH_EVENTS
-        self._failures = 0
+        self._failures = self._refusals = 0
 
     def run(self) -> None:
         """Send, until the outbox is closed and empty, or its time is over."""
         while self._outbox.gather(self._interval_s):
             batch = self._outbox.first(self._most)
             answer = self._transport.post(batch)
-            fate = fate_of(answer, len(batch), self._failures)
+            fate = fate_of(answer, len(batch), self._refusals)
             if fate is Fate.LATER:
                 self._wait(batch, answer)
             elif fate is Fate.SMALLER:
                 self._most = (len(batch) + 1) // 2
             else:
-                self._failures = 0
+                self._failures = self._refusals = 0
                 self._most = min(BATCH_EVENTS, 2 * self._most)
                 self._outbox.remove(len(batch))
                 self._tell(batch, answer, fate)
@@ -45,6 +45,7 @@ class Sender:
         if answer.status == 0:  # it may be too much for the line, or for somebody who hangs up on what is too large
             self._most = (len(batch) + 1) // 2
         self._failures += 1
+        self._refusals = self._refusals + 1 if is_refusal(answer) else 0
         # Full jitter: after an outage not all come back at once.
         pause_s = random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10)))
         self._outbox.pause(answer.retry_after_s + pause_s, is_asked=answer.retry_after_s > 0)
