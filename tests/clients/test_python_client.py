@@ -107,6 +107,19 @@ def test_an_event_that_is_tracked_twice_is_stored_once(system: System, make: Mak
     wait_for(system, person, 1)
 
 
+def test_an_event_with_an_empty_message_id_gets_one_by_which_it_is_stored_once(
+    make: Make, system: System, unreliable: Unreliable, person: str
+) -> None:
+    unreliable.faults.append(ANSWER_LOST)
+    client = make(unreliable.url)
+
+    sent = client.track("click", user_id=person, message_id="")
+    assert client.flush(30)
+
+    (stored,) = wait_for(system, person, 1)
+    assert sent and stored["messageId"] == sent
+
+
 @pytest.mark.faults
 def test_what_the_service_misses_while_it_is_away_arrives_once(make: Make, system: System, told: Told, person: str) -> None:
     web = Web(system.environ, system.log)

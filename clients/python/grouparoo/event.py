@@ -42,7 +42,7 @@ def make_event(
         "type": type,
         "userId": user_id,
         "anonymousId": anonymous_id,
-        "messageId": message_id if message_id is not None else uuid.uuid4().hex,
+        "messageId": message_id or uuid.uuid4().hex,  # the service takes an empty one for none
         "occurredAt": _iso(datetime.now(UTC)) if occurred_at is None else occurred_at,
         "data": data,
     }
