@@ -176,6 +176,28 @@ def test_the_service_says_when_to_come_back(make: Make, unreliable: Unreliable, 
     assert second.at - first.at >= 2
 
 
+@pytest.mark.parametrize(
+    ("moment", "is_read"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 -0100", True),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", False),
+        ("Mon, 01 Jan 0001 00:00:00 +0100", False),
+        ("tomorrow", False),
+    ],
+)
+def test_a_moment_to_come_back_that_no_calendar_has_ends_nothing(
+    make: Make, told: Told, unreliable: Unreliable, person: str, moment: str, is_read: bool
+) -> None:
+    unreliable.faults.append(Fault(status=503, headers={"Retry-After": moment}))
+    client = make(unreliable.url)
+
+    client.track("click", user_id=person)
+
+    wait_until(lambda: told, what="the first attempt")
+    assert told[0].status == 503
+    assert is_read or client.flush(30)
+
+
 def test_each_attempt_says_when_it_was_made_so_that_an_outage_moves_no_time(
     make: Make, system: System, unreliable: Unreliable, person: str
 ) -> None:

@@ -91,7 +91,8 @@ def _seconds(text: str | None) -> float:
         return min(float(text), LONGEST_WAIT_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
-    wait_s = (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    # Not by astimezone: the last hours of 9999 may be in a year of UTC that Python doesn't have.
+    wait_s = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
     return min(max(wait_s, 0.0), LONGEST_WAIT_S)
