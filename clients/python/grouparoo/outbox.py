@@ -80,12 +80,17 @@ class Outbox:
             return self.changed.wait_for(lambda: self._done >= target, timeout_s)
 
     def pause(self, seconds: float, is_asked: bool) -> None:
-        """Wait; `is_asked` says that the service wants it: then not even a close ends it before its time is over."""
+        """Wait. A close ends it, and one more attempt is made; but not if the service wants it (`is_asked`), or if it began
+        after the close: then it lasts, or, if it is longer than the time that the close leaves, all ends at once."""
         with self.changed:
-            was_closed = self._is_closed
-            if self._ends_at is not None:
-                seconds = min(seconds, max(0.0, self._ends_at - time.monotonic()))
-            self.changed.wait_for(lambda: not self._waiting or (self._is_closed and not (was_closed or is_asked)), seconds)
+            must_last = is_asked or self._is_closed
+            until = time.monotonic() + seconds
+            self.changed.wait_for(
+                lambda: not self._waiting or (self._ends_by(until) if must_last else self._is_closed),
+                seconds,
+            )
+            if must_last and self._ends_by(until):
+                self._ends_at = time.monotonic()
 
     def close(self, timeout_s: float) -> None:
         """Take nothing in any more, and have what waits sent within `timeout_s`."""
@@ -110,4 +115,7 @@ class Outbox:
         return self._is_closed or self._wanted > self._done
 
     def _is_over(self) -> bool:
-        return self._ends_at is not None and time.monotonic() >= self._ends_at
+        return self._ends_by(time.monotonic())
+
+    def _ends_by(self, moment: float) -> bool:
+        return self._ends_at is not None and moment >= self._ends_at
