@@ -484,6 +484,14 @@ def test_a_shutdown_in_an_outage_says_what_was_not_sent(make: Make, told: Told, 
     assert [event["messageId"] for event in problem.events] == [sent]
 
 
+def test_a_shutdown_that_comes_again_says_the_same(make: Make, told: Told, person: str) -> None:
+    lost, idle = make(f"http://127.0.0.1:{free_port()}"), make(f"http://127.0.0.1:{free_port()}")
+    lost.track("click", user_id=person)
+
+    assert [lost.shutdown(0.5), lost.shutdown(), idle.shutdown(), idle.shutdown()] == [False, False, True, True]
+    assert len(told.of("unconfirmed")) == 1
+
+
 @pytest.mark.parametrize("is_told_before", [True, False])
 def test_a_shutdown_does_not_wait_for_what_comes_too_late(
     make: Make, told: Told, unreliable: Unreliable, person: str, is_told_before: bool

@@ -105,9 +105,12 @@ class Client:
         return self._outbox.flush(timeout_s)
 
     def shutdown(self, timeout_s: float = 10.0) -> bool:
-        """Take no more events, and send what waits within `timeout_s`; whether all was sent. Comes by itself at exit."""
+        """Take no more events, and send what waits within `timeout_s`; whether all was sent. Comes by itself at exit.
+
+        Called again it waits for the first call, and says the same.
+        """
         if self._outbox.is_closed:
-            return self._outbox.flush(timeout_s)
+            return self._outbox.flush(timeout_s) and not self._outbox.has_left_some
         self._outbox.close(timeout_s)
         if self._thread and self._thread.is_alive():
             self._thread.join(timeout_s)

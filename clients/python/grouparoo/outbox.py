@@ -31,7 +31,7 @@ class Outbox:
         """Begin anew, as a forked process does: what waits here is its parent's to send. Whoever held the lock is not here."""
         self.changed = threading.Condition()
         self._waiting: deque[Message] = deque()
-        self._bytes = self._added = self._done = self._wanted = 0
+        self._bytes = self._added = self._done = self._wanted = self._left = 0
 
     def put(self, message: Message) -> bool:
         """Take it in; False if there is no room, or not any more."""
@@ -100,9 +100,10 @@ class Outbox:
             self.changed.notify_all()
 
     def empty(self) -> list[Message]:
-        """Take out all that waits."""
+        """Take out all that waits: it counts as done, and as left."""
         with self.changed:
             left = list(self._waiting)
+            self._left += len(left)
             self.remove(len(left))
             return left
 
@@ -110,6 +111,11 @@ class Outbox:
     def is_closed(self) -> bool:
         """Whether nothing is taken in any more."""
         return self._is_closed
+
+    @property
+    def has_left_some(self) -> bool:
+        """Whether something was taken out before it was known what became of it."""
+        return self._left > 0
 
     def _is_urgent(self) -> bool:
         return self._is_closed or self._wanted > self._done
