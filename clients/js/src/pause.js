@@ -22,10 +22,14 @@ export class Pause {
     return this.#read()[1] || 0;
   }
 
+  /** The same, if it went wrong in this way; else it is a first time. */
+  failuresLike(status) {
+    return kindOf(status) === kindOf(this.#read()[2]) ? this.failures : 0;
+  }
+
   /** Begin after an answer, or after none (status 0). */
   begin(status, retryAfter) {
-    const isAsBefore = kindOf(status) === kindOf(this.#read()[2]);
-    const failures = isAsBefore ? this.failures + 1 : 1;
+    const failures = this.failuresLike(status) + 1;
     const ms = retryAfterMs(retryAfter, Date.now()) + backoffMs(failures, Math.random());
     this.#store.set(PAUSE, `${Date.now() + ms} ${failures} ${status}`);
   }

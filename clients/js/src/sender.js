@@ -96,9 +96,8 @@ export class Sender {
   }
 
   async #deliver(batch) {
-    const { failures } = this.#pause;
-    const answer = await post(this.#url, bodyOf(batch), !failures);
-    const fate = fateOf(answer, batch.keys.length, failures);
+    const answer = await post(this.#url, bodyOf(batch), !this.#pause.failures);
+    const fate = fateOf(answer, batch.keys.length, this.#pause.failuresLike(answer.status));
     // No answer: it may be too much for the line, or for somebody who hangs up on what is too large.
     if (fate === "smaller" || !answer.status) this.#most = Math.ceil(batch.keys.length / 2);
     if (fate === "later") {

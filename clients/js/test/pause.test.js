@@ -28,6 +28,13 @@ test("failures are counted while they are of one kind, and forgotten with an ans
   assert.deepEqual([...counts, pause.failures, pause.ms], [1, 2, 1, 2, 1, 0, 0]);
 });
 
+test("failures of one kind lend no weight to another", () => {
+  const pause = new Pause(new Store());
+  for (let count = 0; count < 10; count += 1) pause.begin(503);
+
+  assert.deepEqual([503, 502, 403, 0].map((status) => pause.failuresLike(status)), [10, 10, 0, 0]);
+});
+
 test("the network's return ends what the network began, and not what the server said", () => {
   for (const [status, isOver] of [[0, true], [503, false]]) {
     const pause = new Pause(new Store());
