@@ -87,14 +87,14 @@ test("what waits when the browser is closed is sent by the next page, days later
 
 test("answers that get lost double nothing", async (t) => {
   const { network, page } = await open(t);
-  network.loseAnswers = 2;
+  network.loseAnswers = 3; // of three, then two, then one: what is not answered may be too much
 
   const said = await trackIn(page, 3);
   await until("the end of the queue", () => flush(page));
 
   const events = await storedEvents(await anonymousIdOf(page), 3);
   assert.deepEqual(idsOf(events).sort(), said.sort());
-  assert.ok(network.sent().length >= 8); // three, then two of them, then one, for what is not answered may be too much; then the rest
+  assert.ok(network.sent().length >= 9);
 });
 
 // Without https there are no Web Locks, and no crypto.randomUUID.
