@@ -30,9 +30,13 @@ class Changes:
         return any(vars(self).values())
 
 
-def first_claims(events: Sequence[Event]) -> dict[Pair, str]:
+Claims = dict[Pair, str]
+"""Pairs of ids that stand together → the earliest `seen`."""
+
+
+def first_claims(events: Sequence[Event]) -> Claims:
     """The earliest `seen` of each pair of ids that stand together in the batch."""
-    found: dict[Pair, str] = {}
+    found: Claims = {}
     for event in events:
         if pair := claim_pair(event):
             seen = event.seen
@@ -41,13 +45,13 @@ def first_claims(events: Sequence[Event]) -> dict[Pair, str]:
     return found
 
 
-def claimed_devices(view: View, claims: dict[Pair, str]) -> set[str]:
+def claimed_devices(view: View, claims: Claims) -> set[str]:
     """The devices of which these claims are new, or earlier than is known."""
     return {device for (device, user), seen in claims.items() if seen < view.claims.get(device, {}).get(user, "~")}
 
 
-def plan(view: View, events: Sequence[Event]) -> Changes:
-    """The changes that the events make; `view` is brought to the state after them.
+def plan(view: View, events: Sequence[Event], claims: Claims) -> Changes:
+    """The changes that the events make, whose `first_claims` these are; `view` is brought to the state after them.
 
     1. Claims: new ones and earlier ones.
     2. Each new person takes over the home of the first device it comes with, or gets a new one.
@@ -55,7 +59,6 @@ def plan(view: View, events: Sequence[Event]) -> Changes:
     4. Devices that were known before, and whose events now lie on another profile, are re-pointed.
     """
     changes = Changes()
-    claims = first_claims(events)
     changed = claimed_devices(view, claims)
     before = {device: view.homes_of_spans(device) for device in changed if ("anonymous", device) in view.homes}
     _add_claims(view, changes, claims)
@@ -67,7 +70,7 @@ def plan(view: View, events: Sequence[Event]) -> Changes:
     return changes
 
 
-def _add_claims(view: View, changes: Changes, claims: dict[Pair, str]) -> None:
+def _add_claims(view: View, changes: Changes, claims: Claims) -> None:
     for (device, user), seen in claims.items():
         known = view.claims.setdefault(device, {})
         if user not in known:

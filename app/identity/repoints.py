@@ -17,8 +17,8 @@ from app.identity.rule import DELETED
 from app.identity.store import (
     IdentityStore,
     LostRace,
-    hold_devices,
     known_identifiers,
+    lock_identifiers,
     lower_claims,
     note_repoints,
     note_stored,
@@ -38,6 +38,8 @@ profiles = sa.inspect(Profile).local_table
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4000
+"""So many identifiers are taken together at the most, while none of them takes the store too long."""
+
 LEASE_S = 30
 WORK_S = 15
 """A lease is good for twice as long as its holder works, so that a paused holder writes nothing after it has ended."""
@@ -177,7 +179,7 @@ class Repointer:
     ) -> tuple[list[Assignment], set[str]]:
         """Who should have which events, and the devices of which claims were changed. A batch that writes claims of these
         devices is waited for, or waits."""
-        hold_devices(connection, devices)
+        lock_identifiers(connection, (("anonymous", device) for device in devices))
         changed = _write_claims(connection, devices, told)
         view = read_view(connection, self.store.policy, users, devices)
         known = sorted(device for device in devices if ("anonymous", device) in view.homes)

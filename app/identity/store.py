@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from app.identity.plan import Changes, claimed_devices, first_claims, plan
+from app.identity.plan import Changes, Claims, claimed_devices, first_claims, plan
 from app.identity.rule import Policy, claimants
 from app.identity.view import KINDS, Pair, View, claim_pair, claims_table, identifiers, read_facts, read_view
 from app.models import Profile, Repoint
@@ -105,24 +105,24 @@ class IdentityStore:
             connection.execute(sa.select(1))
 
     def _assign(self, connection: sa.Connection, events: Sequence[Event]) -> Assigned:
-        view = self._view(connection, events)
-        self._hold_claimed(connection, view, events)
+        view, claims = self._view(connection, events), first_claims(events)
+        self._lock_claimed(connection, view, claims)
         has_lookups = False
-        if changes := plan(view, events):
+        if changes := plan(view, events, claims):
             has_lookups = write_changes(connection, changes)
         homes = view.profiles_of(events)
         assigned = [event._replace(profile_guid=home) for event, home in zip(events, homes, strict=True)]
         return Assigned(assigned, changes.repoints, view, has_lookups)
 
-    def _hold_claimed(self, connection: sa.Connection, view: View, events: Sequence[Event]) -> None:
+    def _lock_claimed(self, connection: sa.Connection, view: View, claims: Claims) -> None:
         """Hold the known devices that get another claim: of two that write one at a time the second has to see the first's,
         else neither knows what the two make of the device's other events. Raises LostRace if the view is out of date."""
-        claimed = claimed_devices(view, first_claims(events))
-        devices = [device for device in claimed if ("anonymous", device) in view.homes]
+        devices = {device for device in claimed_devices(view, claims) if ("anonymous", device) in view.homes}
         if devices:
-            hold_devices(connection, devices)
-            facts = read_facts(connection, self.policy, set(), set(devices))
-            if any(claimants(facts.claims_of(device)) != claimants(view.claims_of(device)) for device in devices):
+            locked = lock_identifiers(connection, (("anonymous", device) for device in devices))
+            facts = read_facts(connection, self.policy, set(), devices)
+            are_as_read = all(claimants(facts.claims_of(device)) == claimants(view.claims_of(device)) for device in devices)
+            if len(locked) < len(devices) or not are_as_read:
                 raise LostRace
 
     def _view(self, connection: sa.Connection, events: Sequence[Event]) -> View:
@@ -202,20 +202,17 @@ def _earlier(told: Any) -> dict[str, Any]:
 
 
 def lock_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> list[Pair]:
-    """Hold identifiers against other decisions about them, in sorted order; return those that there are."""
-    known = []
-    for kind, value in sorted(set(pairs)):
-        here = sa.and_(identifiers.c.kind == kind, identifiers.c.value == value)
-        if connection.execute(sa.select(identifiers.c.value).where(here).with_for_update()).first():
-            known.append((kind, value))
+    """Hold identifiers against others who decide about them, write claims of them or re-point them, in sorted order; return
+    those that there are."""
+    values: dict[str, set[str]] = {}
+    for kind, value in pairs:
+        values.setdefault(kind, set()).add(value)
+    known: list[Pair] = []
+    for kind in sorted(values):
+        here = sa.and_(identifiers.c.kind == kind, among(connection.dialect.name, identifiers.c.value, sorted(values[kind])))
+        held = sa.select(identifiers.c.value).where(here).order_by(identifiers.c.value).with_for_update(key_share=True)
+        known += [(kind, value) for value in connection.scalars(held)]
     return known
-
-
-def hold_devices(connection: sa.Connection, devices: Iterable[str]) -> None:
-    """Hold devices, in sorted order, against others who write claims of theirs, or re-point them."""
-    here = sa.and_(identifiers.c.kind == "anonymous", among(connection.dialect.name, identifiers.c.value, sorted(devices)))
-    held = sa.select(identifiers.c.value).where(here).order_by(identifiers.c.value).with_for_update(key_share=True)
-    connection.execute(held).all()
 
 
 def known_identifiers(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:

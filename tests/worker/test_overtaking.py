@@ -8,12 +8,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app.identity import decisions, profiles
+from app.identity import decisions, deletions, profiles
+from app.identity.plan import Claims
 from app.identity.store import IdentityStore
 from app.identity.view import View
 from app.services import services
 from backends.event import Event
-from tests.worker.test_repoint import profile_of, store, visit, work_off
+from tests.worker.test_repoint import profile_of, sql_of_app, store, visit, work_off
 from worker.pipeline import Pipeline
 
 Meanwhile = Callable[[], None]
@@ -36,8 +37,8 @@ class Overtaking(IdentityStore):
 
     meanwhile: list[Meanwhile]
 
-    def _hold_claimed(self, connection: sa.Connection, view: View, events: Sequence[Event]) -> None:
-        super()._hold_claimed(connection, view, events)
+    def _lock_claimed(self, connection: sa.Connection, view: View, claims: Claims) -> None:
+        super()._lock_claimed(connection, view, claims)
         if self.meanwhile:
             self.meanwhile.pop()()
 
@@ -84,6 +85,24 @@ def test_what_others_did_since_it_read_is_seen(at_work: Flask, meanwhile: Meanwh
     redeliver(batch)
 
     assert profile_of(30) not in {profile_of(10), profile_of(20), None}
+
+
+def test_a_device_that_is_forgotten_since_it_read_is_known_again(at_work: Flask) -> None:
+    store(visit(1, None, "phone"), visit(2, "carl", None))
+    phone = profiles.find_by(services().identity, "anonymous", "phone")
+    assert phone
+
+    def forget() -> None:
+        deletions.delete(services().identity, phone)
+        work_off()
+
+    late = Overtaken(services().identity.engine, services().identity.policy)
+    late.meanwhile = [forget]
+    if late.dialect == "sqlite":
+        late.meanwhile.pop()()
+    Pipeline(late, services().backend, frozenset()).identify([visit(20, "carl", "phone")])
+
+    assert sql_of_app("SELECT value FROM identifiers WHERE kind = 'anonymous'") == "phone"
 
 
 def test_others_wait_until_its_claims_are_there(at_work: Flask, meanwhile: Meanwhile) -> None:
