@@ -63,7 +63,7 @@ def expire(retention: Retention, moment: datetime) -> int:
     in_order = sa.select(DeadLetter).order_by(DeadLetter.guid).limit(1000)
     while page := db.session.scalars(in_order.where(DeadLetter.guid > after)).all():
         after = page[-1].guid
-        dropped += drop([letter.guid for letter in page if retention.is_over(event_of(letter), moment)])
+        dropped += drop([letter.guid for letter in page if _is_too_old(event_of(letter), retention, moment)])
     return dropped
 
 
@@ -73,6 +73,11 @@ def _delete(guids: Sequence[str]) -> list[Event]:
     found = [event_of(letter) for letter in db.session.scalars(sa.select(DeadLetter).where(here).with_for_update())]
     db.session.execute(sa.delete(DeadLetter).where(DeadLetter.guid.in_([event.guid for event in found])))
     return found
+
+
+def _is_too_old(event: Event, retention: Retention, moment: datetime) -> bool:
+    kept_since = retention.kept_since(event.type, moment)
+    return kept_since is not None and event.occurred_at < kept_since
 
 
 def _newer(told: Any) -> dict[str, Any]:

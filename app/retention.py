@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
-from backends.event import Event, timestamp
+from backends.event import Timestamp, timestamp
 
 EVERY_TYPE = "*"
 MOST_DAYS = 36_500
@@ -38,7 +38,7 @@ class Retention:
         rules = dict(self.rules)
         return rules.get(type, rules.get(EVERY_TYPE))
 
-    def is_over(self, event: Event, moment: datetime) -> bool:
-        """Whether the event is kept no longer at that moment."""
-        days = self.days_of(event.type)
-        return days is not None and event.occurred_at < timestamp(moment - timedelta(days=days))
+    def kept_since(self, type: str, moment: datetime) -> Timestamp | None:
+        """When the oldest events of that type occurred that are kept at `moment`; None for ever."""
+        days = self.days_of(type)
+        return None if days is None else timestamp(moment - timedelta(days=days))

@@ -1,7 +1,7 @@
 """Expiry: deletes the events that retention keeps no longer. What they said of identity stays known: nobody's changes."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from app.identity.store import IdentityStore, lock_identifiers, remember_claims
 from app.properties.marks import changing, places_of
 from app.retention import Retention
 from backends.base import EventBackend, EventQuery
-from backends.event import Event, timestamp
+from backends.event import Event
 
 
 def expire_events(store: IdentityStore, backend: EventBackend, retention: Retention, moment: datetime, limit: int) -> int:
@@ -23,8 +23,8 @@ def expire_events(store: IdentityStore, backend: EventBackend, retention: Retent
     """
     expired = 0
     for type in backend.types():
-        if (days := retention.days_of(type)) is not None and expired < limit:
-            too_old = EventQuery(type=type, until=timestamp(moment - timedelta(days=days)), looked_at=True)
+        if (kept_since := retention.kept_since(type, moment)) and expired < limit:
+            too_old = EventQuery(type=type, until=kept_since, looked_at=True)
             if found := backend.find(too_old, limit - expired):
                 store.transact(partial(_remember, events=found))
                 with changing(store, places_of(found)):
