@@ -126,20 +126,20 @@ def _take_each(
     """Each is taken or refused on its own; its size is that of what the SDK sent."""
     take, settings = acceptor(), services().settings
     is_large = call.size > settings.max_event_bytes
-    nobodys = replace(common, needs_id=False)
     accepted, results = [], []
     for one in listed:
         try:
             if is_large:
                 take.check_size(one)
             raw = _converted(dialect, call, one)
-            event, _ = take.accept(raw, nobodys if members(raw).get("isNobodys") else common, is_large=False)
+            told = replace(common, needs_id=False) if members(raw).get("isNobodys") else common
+            event, _ = take.accept(raw, told, is_large=False)
         except Rejected as rejected:
             web_metrics().rejected(rejected.reason)
             results.append(Result(one, str(rejected)))
             continue
-        told = raw.get("ipAddress")
-        address = kept_address(told, settings.ip_addresses) if isinstance(told, str) else None
+        ip = raw.get("ipAddress")
+        address = kept_address(ip, settings.ip_addresses) if isinstance(ip, str) else None
         accepted.append(event._replace(ip_address=address) if address else event)
         results.append(Result(one, None))
     return accepted, results

@@ -39,6 +39,8 @@ def add_context(data: dict[str, Any], found: Mapping[str, Any], prefix: str = CO
 
 def make_room(data: dict[str, Any], at_most: int) -> None:
     """Leave out, from its end, what of the context brings an event over its limit of data keys; a link stays."""
+    if len(data) <= at_most:
+        return
     over = sum(value is not None for value in data.values()) - at_most
     if over > 0:
         told = [key for key, value in data.items() if value is not None and _IS_CONTEXT(key) and key != LINKED]
